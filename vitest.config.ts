@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * unit: pure code, no network, no processes, seconds.
+ * api:  a real etcd and kube-apiserver on loopback.
+ * net:  network namespaces, raw sockets, real kube-proxy; skipped with the reason where they cannot be had.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{net,crds,kube,controller,speaker,cli,test}/**/*.test.ts'],
+          exclude: ['**/*.api.test.ts', '**/*.net.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'api',
+          include: ['**/*.api.test.ts'],
+          exclude: ['node_modules'],
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'net',
+          include: ['**/*.net.test.ts'],
+          exclude: ['node_modules'],
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
