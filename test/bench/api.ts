@@ -1,0 +1,86 @@
+import { Agent, request } from 'node:https'
+import { readFile } from 'node:fs/promises'
+import type { ControlPlane } from '../control-plane/control-plane.ts'
+import { parse } from 'yaml'
+
+/** The barest client there is: benchmarks must measure the API server and the programs, not a library between them. */
+export interface BenchApi {
+  call(method: string, path: string, body?: unknown, contentType?: string): Promise<{ readonly status: number; readonly text: string }>
+  /** Calls back with each object of a watch until closed. */
+  watch(path: string, onObject: (type: string, object: unknown) => void): Promise<{ close(): void }>
+  close(): void
+}
+
+interface KubeconfigFile {
+  readonly clusters: readonly { readonly cluster: { readonly server: string } & Record<string, string | undefined> }[]
+  readonly users: readonly { readonly user: Record<string, string | undefined> }[]
+}
+
+/** A client for the administrator of a control plane, with at most `connections` requests under way at once. */
+export async function benchApi(controlPlane: ControlPlane, connections: number): Promise<BenchApi> {
+  const config = parse(await readFile(await controlPlane.kubeconfig(), 'utf8')) as KubeconfigFile
+  const cluster = config.clusters[0]?.cluster
+  const user = config.users[0]?.user
+  if (!cluster || !user) throw new Error('the kubeconfig of the control plane names no cluster or user')
+  const read = async (entries: Record<string, string | undefined>, name: string) => {
+    const inline = entries[`${name}-data`]
+    if (inline) return Buffer.from(inline, 'base64')
+    const file = entries[name]
+    return file ? await readFile(file) : undefined
+  }
+  const tls = {
+    ca: await read(cluster, 'certificate-authority'),
+    cert: await read(user, 'client-certificate'),
+    key: await read(user, 'client-key'),
+  }
+  const agent = new Agent({ keepAlive: true, maxSockets: connections, ...tls })
+  const watchAgent = new Agent({ keepAlive: true, ...tls })
+  const headers = user['token'] ? { authorization: `Bearer ${user['token']}` } : {}
+
+  return {
+    call: (method, path, body, contentType = 'application/json') =>
+      new Promise((resolve, reject) => {
+        const text = body === undefined ? undefined : JSON.stringify(body)
+        const call = request(new URL(path, cluster.server), { method, agent, headers: text ? { ...headers, 'content-type': contentType } : headers }, response => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+          response.on('error', reject)
+        })
+        call.on('error', reject)
+        call.end(text)
+      }),
+    watch: (path, onObject) =>
+      new Promise((resolve, reject) => {
+        const call = request(new URL(path, cluster.server), { agent: watchAgent, headers }, response => {
+          let rest = ''
+          response.setEncoding('utf8')
+          response.on('data', (chunk: string) => {
+            const lines = (rest + chunk).split('\n')
+            rest = lines.pop() ?? ''
+            for (const line of lines) {
+              const event = JSON.parse(line) as { type: string; object: unknown }
+              onObject(event.type, event.object)
+            }
+          })
+          response.on('error', () => undefined)
+          resolve({ close: () => response.destroy() })
+        })
+        call.on('error', reject)
+        call.end()
+      }),
+    close: () => {
+      agent.destroy()
+      watchAgent.destroy()
+    },
+  }
+}
+
+/** Runs a job for each of 0…count-1, at most `parallel` at once. */
+export async function inParallel(count: number, parallel: number, job: (index: number) => Promise<void>): Promise<void> {
+  let next = 0
+  const workers = Array.from({ length: Math.min(parallel, count) }, async () => {
+    while (next < count) await job(next++)
+  })
+  await Promise.all(workers)
+}

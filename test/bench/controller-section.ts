@@ -1,0 +1,39 @@
+import { startControlPlane } from '../control-plane/control-plane.ts'
+import { berth, metallb } from './contenders.ts'
+import { benchControllers } from './controller.ts'
+import { number, table } from './report.ts'
+
+/** Assignments of many pending Services, latency of new ones, and memory: Berth's controller beside MetalLB's. */
+export async function controllerSection(options: { readonly quick: boolean; readonly progress: (line: string) => void }): Promise<string> {
+  const size = options.quick
+    ? { services: 500, steadyServices: 100, steadyPerSecond: 20 }
+    : { services: 5_000, steadyServices: 600, steadyPerSecond: 20 }
+  await using controlPlane = await startControlPlane({ progress: options.progress })
+  const bench = await benchControllers(controlPlane, [berth(controlPlane), metallb(controlPlane)], size, options.progress)
+  const rows = bench.results.map(result => [
+    result.name,
+    `${number(result.allAssignedSeconds, 1)} s`,
+    number(result.perSecond),
+    number(result.perSecond / bench.rawPerSecond, 2),
+    `${number(result.cpuSeconds, 1)} s`,
+    `${number(result.createToAddressP50Ms, 1)} ms`,
+    `${number(result.createToAddressP99Ms, 1)} ms`,
+    `${number(result.peakResidentMB)} MB`,
+  ])
+  const [ours, theirs] = bench.results
+  const ratios =
+    ours && theirs
+      ? `Berth assigns ${number(ours.perSecond / theirs.perSecond, 1)} times as fast as MetalLB, and a new Service waits ${number(theirs.createToAddressP50Ms / ours.createToAddressP50Ms, 1)} times less (p50).`
+      : ''
+  return `## Controller: from pending to an address
+
+${number(size.services)} pending Services, from the start of the process until the last one has its address; then
+${number(size.steadyPerSecond)} new Services a second, each timed from its creation to its address. The limit is what the control plane
+itself takes when a bare client does nothing but patch Service status: ${number(bench.rawPerSecond)} a second, best of 8, 16 and 32
+connections (${bench.rawConnections}). Controllers write Events besides; Berth sends them when its queue is empty.
+
+${table(['controller', 'all assigned', 'per second', 'share of the limit', 'processor time', 'new Service p50', 'p99', 'peak memory'], rows)}
+
+${ratios}
+`
+}

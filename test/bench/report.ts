@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises'
+import { cpus, release, totalmem } from 'node:os'
+
+/** A markdown table; numbers go to the right. */
+export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = columns.map((column, index) => Math.max(column.length, 3, ...rows.map(row => row[index]?.length ?? 0)))
+  const numeric = columns.map((_, index) => rows.every(row => /^[<≥≤]?[\d.,]+( ?[a-zA-Zµ×/%]+)?$|^–?$/.test(row[index] ?? '')))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join(' | ')} |`
+  const rule = `| ${widths.map((width, index) => (numeric[index] ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width))).join(' | ')} |`
+  return [line(columns), rule, ...rows.map(line)].join('\n')
+}
+
+/** A number with so many digits behind the point, and commas between thousands. */
+export function number(value: number, digits = 0): string {
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** One line about the machine, since absolute numbers mean nothing without it. */
+export async function machineLine(): Promise<string> {
+  const processor = cpus()[0]?.model.trim() ?? 'unknown processor'
+  const load = (await readFile('/proc/loadavg', 'utf8')).split(' ')[0]
+  return `${cpus().length} × ${processor}, ${number(totalmem() / 1e9)} GB, Linux ${release()}, Node ${process.version}, load average ${load} at the start, ${new Date().toISOString().slice(0, 10)}`
+}
