@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, realpath, writeFile } from 'node:fs/promises'
 import { Agent, get } from 'node:https'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -56,7 +56,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const authority = await writeKeys(directory, addresses)
     const port = await freePort()
     const controlPlane = face(`https://127.0.0.1:${port}`, directory, authority, programs, paths.kubectl)
-    signal?.addEventListener('abort', () => void controlPlane.stop())
+    signal?.addEventListener('abort', () => void controlPlane.stop(), { once: true })
     signal?.throwIfAborted()
 
     progress?.('Starting etcd and kube-apiserver')
@@ -125,14 +125,23 @@ async function becomeReady(url: string, ca: Authority, programs: Programs, signa
   }
 }
 
-/** Another process may take it before kube-apiserver does, which then says so and ends. */
+/**
+ * A port that nobody listens on, below those that Linux hands out to outgoing connections (which could take it before
+ * kube-apiserver does) and below Kubernetes' node ports.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(20_000, 30_000)
+    const server = createServer()
+    try {
+      await once(server.listen(port), 'listening')
+      server.close()
+      await once(server, 'close')
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
 }
 
 async function writeKeys(directory: string, addresses: readonly string[]): Promise<Authority> {

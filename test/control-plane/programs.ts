@@ -25,9 +25,13 @@ export function createPrograms(directory: string): Programs {
 
   return {
     start: async (name, path, flags) => {
+      const refuse = (): void => {
+        if (stopping) throw new Error(`${name} is not started: the programs of ${directory} have been stopped`)
+      }
+      refuse()
       const log = await open(join(directory, `${name}.log`), 'a')
       try {
-        if (stopping) throw new Error(`${name} is not started: the control plane has been stopped`)
+        refuse()
         const child = spawn(path, flags, { cwd: directory, detached: true, stdio: ['ignore', log.fd, log.fd] })
         running.set(name, child)
         await once(child, 'spawn')
