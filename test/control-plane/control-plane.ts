@@ -1,15 +1,16 @@
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, realpath, writeFile } from 'node:fs/promises'
 import { Agent, get } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { type BinaryName, binary } from './binaries.ts'
-import { type Authority, createAuthority, issueCertificate } from './certificates.ts'
+import { type Authority, issueCertificate } from './certificates.ts'
+import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts'
+import { freePort } from './free-port.ts'
+import { writeKeys } from './keys.ts'
 import { formatKubeconfig, groupsOf } from './kubeconfig.ts'
 import { createPrograms, type Programs } from './programs.ts'
 
@@ -40,8 +41,6 @@ export interface ControlPlaneOptions {
   readonly signal?: AbortSignal
   readonly progress?: (line: string) => void
 }
-
-export const serviceClusterIPRange = '10.96.0.0/12,fd00:10:96::/108'
 
 const crdFolder = join(import.meta.dirname, '../../crds')
 
@@ -123,113 +122,6 @@ async function becomeReady(url: string, ca: Authority, programs: Programs, signa
   } finally {
     agent.destroy()
   }
-}
-
-/**
- * A port that nobody listens on, below those that Linux hands out to outgoing connections (which could take it before
- * kube-apiserver does) and below Kubernetes' node ports.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000)
-    const server = createServer()
-    try {
-      await once(server.listen(port), 'listening')
-      server.close()
-      await once(server, 'close')
-      return port
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-  }
-}
-
-async function writeKeys(directory: string, addresses: readonly string[]): Promise<Authority> {
-  const authority = createAuthority('berth-test-ca')
-  const server = issueCertificate(
-    authority,
-    { commonName: 'kube-apiserver' },
-    {
-      kind: 'server',
-      names: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
-      addresses: ['127.0.0.1', '::1', '10.96.0.1', ...addresses],
-    },
-  )
-  // A proxy that shows this certificate is believed when it says for whom it asks, as in every Kubernetes cluster.
-  const frontProxyAuthority = createAuthority('berth-test-front-proxy-ca')
-  const frontProxy = issueCertificate(frontProxyAuthority, { commonName: 'front-proxy' }, { kind: 'client' })
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const files = {
-    'ca.crt': authority.certificate,
-    'ca.key': authority.key,
-    'apiserver.crt': server.certificate,
-    'apiserver.key': server.key,
-    'front-proxy-ca.crt': frontProxyAuthority.certificate,
-    'front-proxy.crt': frontProxy.certificate,
-    'front-proxy.key': frontProxy.key,
-    'service-account.pub': publicKey.export({ type: 'spki', format: 'pem' }),
-    'service-account.key': privateKey.export({ type: 'pkcs8', format: 'pem' }),
-  }
-  for (const [file, text] of Object.entries(files)) await writeFile(join(directory, file), text, { mode: 0o600 })
-  return authority
-}
-
-function etcdFlags(directory: string): string[] {
-  const socket = `unix://${directory}/etcd.sock`
-  return [
-    `--data-dir=${directory}/etcd`,
-    `--listen-client-urls=${socket}`,
-    // Asked for in this form, and told to nobody.
-    '--advertise-client-urls=http://localhost:2379',
-    `--listen-peer-urls=unix://${directory}/etcd-peer.sock`,
-    '--unsafe-no-fsync',
-    '--log-level=warn',
-  ]
-}
-
-function apiServerFlags(directory: string, port: number, addresses: readonly string[]): string[] {
-  const everywhere = addresses.some(address => address.includes(':')) ? '::' : '0.0.0.0'
-  return [
-    `--etcd-servers=unix://${directory}/etcd.sock`,
-    `--secure-port=${port}`,
-    `--bind-address=${addresses.length > 0 ? everywhere : '127.0.0.1'}`,
-    `--advertise-address=${addresses.find(address => !address.includes(':')) ?? '127.0.0.1'}`,
-    '--endpoint-reconciler-type=none',
-    `--cert-dir=${directory}`,
-    `--tls-cert-file=${directory}/apiserver.crt`,
-    `--tls-private-key-file=${directory}/apiserver.key`,
-    `--client-ca-file=${directory}/ca.crt`,
-    `--requestheader-client-ca-file=${directory}/front-proxy-ca.crt`,
-    '--requestheader-allowed-names=front-proxy',
-    '--requestheader-username-headers=X-Remote-User',
-    '--requestheader-group-headers=X-Remote-Group',
-    '--requestheader-extra-headers-prefix=X-Remote-Extra-',
-    '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${directory}/service-account.pub`,
-    `--service-account-signing-key-file=${directory}/service-account.key`,
-    `--service-cluster-ip-range=${serviceClusterIPRange}`,
-    '--authorization-mode=RBAC',
-    // Pods come without a kubelet, so nobody would make the accounts that this plugin waits for.
-    '--disable-admission-plugins=ServiceAccount',
-    '--allow-privileged',
-    '--profiling=false',
-  ]
-}
-
-function controllerManagerFlags(directory: string, kubeconfig: string): string[] {
-  return [
-    `--kubeconfig=${kubeconfig}`,
-    '--leader-elect=false',
-    '--secure-port=0',
-    '--use-service-account-credentials',
-    `--service-account-private-key-file=${directory}/service-account.key`,
-    `--root-ca-file=${directory}/ca.crt`,
-    `--flex-volume-plugin-dir=${directory}/flex`,
-    '--kube-api-qps=500',
-    '--kube-api-burst=1000',
-    // No kubelet sends heartbeats here: it would declare every node lost.
-    '--controllers=*,-node-lifecycle-controller',
-  ]
 }
 
 function face(url: string, directory: string, authority: Authority, programs: Programs, kubectl: string): ControlPlane {
