@@ -21,7 +21,7 @@ export type ConfigKind =
   | 'BFDProfile'
   | 'Community'
 
-/** Why one object is set aside; becomes its condition `Ready=False` with this reason and message. */
+/** Why one object is not in use as written; becomes its condition `Ready=False` with this reason and message. */
 export interface ConfigProblem {
   readonly kind: ConfigKind
   readonly name: string
@@ -33,11 +33,13 @@ export interface ConfigProblem {
 
 export type ConfigProblemReason =
   | 'Invalid'
+  | 'WrongNamespace'
   | 'OverlappingPool'
   | 'UnknownPool'
   | 'UnknownPeer'
   | 'UnknownCommunity'
   | 'UnknownBFDProfile'
+  | 'DuplicatePeer'
   | 'DuplicateCommunity'
   | 'AggregationTooShort'
   | 'ConflictingLocalPref'
