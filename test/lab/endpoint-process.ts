@@ -25,10 +25,10 @@ for (const address of addresses) {
       socket.unshift(first)
       if (/^[A-Z]+ \//.test(first.toString('latin1'))) {
         http.emit('connection', socket)
-        socket.resume()
-        return
+      } else {
+        socket.on('data', line => socket.write(`${name} ${line.toString('utf8')}`))
       }
-      socket.on('data', line => socket.write(`${name} ${line.toString('utf8')}`))
+      socket.resume()
     })
   })
   tcp.listen(port, address)

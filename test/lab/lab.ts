@@ -12,7 +12,6 @@
  * it is in the machine's own network, and nothing outlives the process that made it (namespace.ts).
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { binary } from '../control-plane/binaries.ts'
@@ -92,7 +91,8 @@ async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop
   const { progress, signal } = options
   const program = await binary('kube-proxy', { progress, signal })
   const controlPlane = await findControlPlane(options, undo)
-  const directory = await mkdtemp(join(tmpdir(), 'berth-lab-'))
+  // Within the control plane's folder, which its guard removes however this process ends.
+  const directory = await mkdtemp(join(controlPlane.directory, 'lab-'))
   undo.push(() => rm(directory, { recursive: true, force: true }))
 
   progress?.(`Starting ${options.nodes} nodes and a client as network namespaces`)

@@ -56,14 +56,21 @@ function addAddress(address: string, device: string): string {
 }
 
 function cableOf(segment: Namespace, port: string): Cable {
+  let silent = false
   return {
     async cut(how = 'unplugged') {
-      if (how === 'unplugged') await segment.run(['ip', 'link', 'set', 'dev', port, 'down'])
-      else await segment.run(['bridge', 'link', 'set', 'dev', port, 'state', 'disabled'])
+      if (how === 'unplugged') {
+        await segment.run(['ip', 'link', 'set', 'dev', port, 'down'])
+      } else {
+        await segment.run(['bridge', 'link', 'set', 'dev', port, 'state', 'disabled'])
+        silent = true
+      }
     },
     async heal() {
+      // A port that comes up forwards by itself, some moments later.
       await segment.run(['ip', 'link', 'set', 'dev', port, 'up'])
-      await segment.run(['bridge', 'link', 'set', 'dev', port, 'state', 'forwarding'])
+      if (silent) await segment.run(['bridge', 'link', 'set', 'dev', port, 'state', 'forwarding'])
+      silent = false
     },
   }
 }

@@ -1,0 +1,152 @@
+/** What a client on the segment can find out: who answers for an address, and how long nobody does. */
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { LabHost } from './node.ts'
+
+/** The MAC addresses that answer an ARP request for `address` within a second, by arping; empty when nobody does. */
+export async function whoHasIPv4(host: LabHost, address: string): Promise<string[]> {
+  const { stdout } = await host.exec(['arping', '-w', '1', '-I', host.interface, address])
+  return distinct([...stdout.matchAll(/reply from \S+ \[([0-9A-F:]+)\]/g)])
+}
+
+/** The MAC addresses that answer a Neighbor Solicitation for `address` within a second, by ndisc6; empty when nobody does. */
+export async function whoHasIPv6(host: LabHost, address: string): Promise<string[]> {
+  const { stdout } = await host.exec(['ndisc6', '-m', '-r', '1', '-w', '1000', address, host.interface])
+  return distinct([...stdout.matchAll(/link-layer address: +([0-9A-F:]+)/g)])
+}
+
+/** Either of the two, by the family of the address. */
+export async function whoHas(host: LabHost, address: string): Promise<string[]> {
+  return await (address.includes(':') ? whoHasIPv6(host, address) : whoHasIPv4(host, address))
+}
+
+function distinct(matches: readonly RegExpExecArray[]): string[] {
+  return [...new Set(matches.map(match => (match[1] ?? '').toLowerCase()))]
+}
+
+/** Forgets every neighbour that `host` has learnt, so that the next packet resolves its address anew. */
+export async function forgetNeighbours(host: LabHost): Promise<void> {
+  await host.namespace.run(['ip', 'neigh', 'flush', 'dev', host.interface])
+}
+
+/** The link-layer address that the host's kernel has for a neighbour; undefined when none. */
+export async function neighbourOf(host: LabHost, address: string): Promise<string | undefined> {
+  const { stdout } = await host.exec(['ip', '-j', 'neigh', 'show', address, 'dev', host.interface])
+  const entries = JSON.parse(stdout || '[]') as { lladdr?: string }[]
+  return entries[0]?.lladdr
+}
+
+/** Sends a line by TCP or UDP and says what came back within a second; undefined when nothing did. */
+export async function talk(
+  host: LabHost,
+  protocol: 'tcp' | 'udp',
+  address: string,
+  port: number,
+  text: string,
+): Promise<string | undefined> {
+  const script = join(import.meta.dirname, 'talk-process.ts')
+  const argv = ['timeout', '1.5', process.execPath, script, protocol, address, String(port), text]
+  const { stdout } = await host.exec(argv)
+  return stdout.trim() || undefined
+}
+
+/** `http://…:port/` of an address of either family. */
+export function urlOf(address: string, port = 80): string {
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`
+}
+
+/** One request that was answered by a node, or was not. Times are milliseconds since the epoch, with fractions. */
+export interface Request {
+  readonly sentAtMs: number
+  readonly doneAtMs: number
+  readonly node: string | undefined
+  readonly problem: string | undefined
+}
+
+/** Someone who keeps asking a URL. */
+export interface Requests {
+  /** Everything that has ended so far, in that order. */
+  readonly done: readonly Request[]
+  /** Resolves when the last `count` requests, and as many since the call, were all answered. */
+  answered(count?: number): Promise<void>
+  /** No more requests; those under way are waited for. */
+  stop(): Promise<RequestsReport>
+}
+
+export interface RequestsReport {
+  readonly sent: number
+  readonly answered: number
+  /** What went wrong, and how often. */
+  readonly problems: Readonly<Record<string, number>>
+  /** How often each node answered. */
+  readonly nodes: Readonly<Record<string, number>>
+  /** The longest that an answered request took. */
+  readonly slowestMs: number
+  /** The longest time between two answers. */
+  readonly longestSilenceMs: number
+}
+
+export interface RequestsOptions {
+  readonly everyMs?: number
+  /** A request without an answer for so long is lost. */
+  readonly timeoutMs?: number
+}
+
+/** Lets `host` ask `url` every few milliseconds, each time over a new connection. */
+export function startRequests(host: LabHost, url: string, options: RequestsOptions = {}): Requests {
+  const { everyMs = 20, timeoutMs = 1000 } = options
+  const script = join(import.meta.dirname, 'request-process.ts')
+  const child = host.spawn([process.execPath, script, url, String(everyMs), String(timeoutMs)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const done: Request[] = []
+  const waiting = new Set<() => void>()
+  if (child.stdout === null) throw new Error('the requests have no output')
+  const lines = createInterface({ input: child.stdout })
+  lines.on('line', line => {
+    done.push(JSON.parse(line) as Request)
+    for (const look of waiting) look()
+  })
+  const ended = once(lines, 'close')
+  return {
+    done,
+    async answered(count = 10) {
+      const from = done.length
+      await new Promise<void>(resolve => {
+        const look = (): void => {
+          if (done.length < from + count || done.slice(-count).some(request => request.node === undefined)) return
+          waiting.delete(look)
+          resolve()
+        }
+        waiting.add(look)
+      })
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+      return summarize(done)
+    },
+  }
+}
+
+/** What the requests amount to. */
+export function summarize(requests: readonly Request[]): RequestsReport {
+  const problems: Record<string, number> = {}
+  const nodes: Record<string, number> = {}
+  let slowestMs = 0
+  let longestSilenceMs = 0
+  let lastAnswerMs: number | undefined
+  for (const { sentAtMs, doneAtMs, node, problem } of [...requests].sort((a, b) => a.doneAtMs - b.doneAtMs)) {
+    if (node === undefined) {
+      problems[problem ?? ''] = (problems[problem ?? ''] ?? 0) + 1
+      continue
+    }
+    nodes[node] = (nodes[node] ?? 0) + 1
+    slowestMs = Math.max(slowestMs, doneAtMs - sentAtMs)
+    longestSilenceMs = Math.max(longestSilenceMs, doneAtMs - (lastAnswerMs ?? doneAtMs))
+    lastAnswerMs = doneAtMs
+  }
+  const answered = Object.values(nodes).reduce((sum, count) => sum + count, 0)
+  return { sent: requests.length, answered, problems, nodes, slowestMs, longestSilenceMs }
+}
