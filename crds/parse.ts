@@ -33,6 +33,9 @@ import type {
   UnresolvedBGPAdvertisement,
   UnresolvedLayer2Advertisement,
 } from './parsed.ts'
+import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './resolve.ts'
+import type { ConfigResources } from './resources.ts'
+import { firstFew } from './words.ts'
 
 /*
  * From the wire to values: each function here reads one object on its own, and is what a watch is given to parse with.
@@ -63,6 +66,26 @@ export function parseBFDProfile(object: unknown): ParsedBFDProfile | undefined {
 
 export function parseCommunityResource(object: unknown): ParsedCommunity | undefined {
   return parseResource('Community', object, readCommunities)
+}
+
+/** Everything at once, from objects as they arrive: what a watch of each kind and `resolveConfig` do together. */
+export function parseConfig(resources: ConfigResources, options?: ResolveOptions): ResolvedConfig {
+  const parsed = {
+    ipAddressPools: parseAll(resources.ipAddressPools, parseIPAddressPool),
+    l2Advertisements: parseAll(resources.l2Advertisements, parseL2Advertisement),
+    bgpAdvertisements: parseAll(resources.bgpAdvertisements, parseBGPAdvertisement),
+    bgpPeers: parseAll(resources.bgpPeers, parseBGPPeer),
+    bfdProfiles: parseAll(resources.bfdProfiles, parseBFDProfile),
+    communities: parseAll(resources.communities, parseCommunityResource),
+  }
+  return resolveConfig(parsed, options)
+}
+
+function parseAll<T>(
+  objects: readonly unknown[] | undefined,
+  parse: (object: unknown) => T | undefined,
+): readonly T[] | undefined {
+  return objects?.map(parse).filter(parsed => parsed !== undefined)
 }
 
 interface Read<T> {
@@ -226,10 +249,4 @@ function readBFDProfile(spec: Field, metadata: ResourceMetadata): Read<BFDProfil
     minimumTtl: integerAt(child(spec, 'minimumTtl'), { min: 1, max: 254 }) ?? 254,
   }
   return { value }
-}
-
-/** At most three of many, for a message that people read. */
-function firstFew(texts: readonly string[]): string {
-  const shown = texts.slice(0, 3).join('; ')
-  return texts.length > 3 ? `${shown}; and ${texts.length - 3} more` : shown
 }

@@ -71,10 +71,19 @@ export type ParsedCommunity = ParsedResource<readonly CommunityAlias[]>
 
 /** All objects of the configuration; a kind that is not watched may be left out, and counts as empty. */
 export interface ParsedConfig {
-  readonly ipAddressPools?: Iterable<ParsedIPAddressPool>
-  readonly l2Advertisements?: Iterable<ParsedL2Advertisement>
-  readonly bgpAdvertisements?: Iterable<ParsedBGPAdvertisement>
-  readonly bgpPeers?: Iterable<ParsedBGPPeer>
-  readonly bfdProfiles?: Iterable<ParsedBFDProfile>
-  readonly communities?: Iterable<ParsedCommunity>
+  readonly ipAddressPools?: Iterable<ParsedIPAddressPool> | undefined
+  readonly l2Advertisements?: Iterable<ParsedL2Advertisement> | undefined
+  readonly bgpAdvertisements?: Iterable<ParsedBGPAdvertisement> | undefined
+  readonly bgpPeers?: Iterable<ParsedBGPPeer> | undefined
+  readonly bfdProfiles?: Iterable<ParsedBFDProfile> | undefined
+  readonly communities?: Iterable<ParsedCommunity> | undefined
 }
+
+/** An object after the rules between objects: what of it is used, and what is wrong with it. */
+export interface Resolution<T, Parsed = unknown> {
+  readonly resource: ParsedResource<Parsed>
+  readonly value: T | undefined
+  readonly problem: ResourceProblem | undefined
+}
+
+export type ResolvedPool = Resolution<IPAddressPool, IPAddressPool>

@@ -1,0 +1,65 @@
+import type { BFDProfile, BGPCommunity, BGPPeer } from './config.ts'
+import type { CommunityAlias, ParsedBGPPeer, ParsedCommunity, Resolution } from './parsed.ts'
+import { sharesNodes } from './selector-overlap.ts'
+import { firstFew } from './words.ts'
+
+export interface ResolvedCommunities {
+  readonly aliases: ReadonlyMap<string, BGPCommunity>
+  readonly resolutions: readonly Resolution<readonly CommunityAlias[]>[]
+}
+
+/** Communities, the oldest first: an alias keeps the value that the oldest object gives it. */
+export function resolveCommunities(communities: readonly ParsedCommunity[]): ResolvedCommunities {
+  const owners = new Map<string, { readonly owner: string; readonly community: BGPCommunity }>()
+  const resolutions = communities.map((resource): Resolution<readonly CommunityAlias[]> => {
+    const { value, problem } = resource
+    const duplicates: string[] = []
+    for (const { name, community } of value ?? []) {
+      const other = owners.get(name)
+      if (other) duplicates.push(`alias "${name}" belongs to the older Community "${other.owner}"`)
+      else owners.set(name, { owner: resource.name, community })
+    }
+    if (duplicates.length === 0) return { resource, value, problem }
+    const message = `${firstFew(duplicates)}. Give each alias in one object only. The other aliases are in use.`
+    return { resource, value, problem: { reason: 'DuplicateCommunity', message } }
+  })
+  const aliases = new Map([...owners].map(([name, { community }]) => [name, community]))
+  return { aliases, resolutions }
+}
+
+/**
+ * Peers, the oldest first. A BFD profile that is not there costs the session its BFD and not its life; of two peers that
+ * would open the same session from the same nodes, the younger is set aside.
+ */
+export function resolveBGPPeers(
+  peers: readonly ParsedBGPPeer[],
+  profiles: readonly BFDProfile[] | undefined,
+): readonly Resolution<BGPPeer>[] {
+  const profileNames = profiles && new Set(profiles.map(profile => profile.name))
+  const sessions = new Map<string, BGPPeer[]>()
+  return peers.map((resource): Resolution<BGPPeer> => {
+    const { value, problem } = resource
+    if (!value) return { resource, value, problem }
+    const session = sessionOf(value)
+    const others = sessions.get(session) ?? []
+    const twin = others.find(other => sharesNodes(other.nodeSelectors, value.nodeSelectors))
+    if (twin) {
+      const message = `The older BGPPeer "${twin.name}" has the session ${session} on the same nodes. Remove one of them, or give them other nodeSelectors.`
+      return { resource, value: undefined, problem: { reason: 'DuplicatePeer', message } }
+    }
+    sessions.set(session, [...others, value])
+    const { bfdProfile } = value
+    if (bfdProfile === undefined || !profileNames || profileNames.has(bfdProfile)) return { resource, value, problem }
+    const message = `There is no usable BFDProfile "${bfdProfile}". Create it or correct bfdProfile. Until then the session goes without BFD.`
+    return { resource, value: { ...value, bfdProfile: undefined }, problem: { reason: 'UnknownBFDProfile', message } }
+  })
+}
+
+function sessionOf({ peerAddress, peerPort, sourceAddress, vrf }: BGPPeer): string {
+  const to =
+    peerAddress.kind === 'interface'
+      ? `on interface ${peerAddress.interface}`
+      : `with ${peerAddress.address} port ${peerPort}`
+  const from = sourceAddress === undefined ? '' : ` from ${sourceAddress}`
+  return `${to}${from}${vrf === undefined ? '' : ` in VRF ${vrf}`}`
+}
