@@ -3,7 +3,7 @@ import { ApiError, isGone, retryAfterMs } from './api-error.ts'
 import { fieldOf, identityOf, listOf, numberOf, textOf } from './json.ts'
 import { type BackoffOptions, backoffMs } from './queue.ts'
 import type { Observed, Store, Stored, StoreWriter } from './store.ts'
-import { sleep, type Task } from './task.ts'
+import { linkedController, sleep, type Task } from './task.ts'
 import type { Transport, WatchEvent } from './transport.ts'
 
 export type { Task } from './task.ts'
@@ -133,8 +133,8 @@ export function watchResource<T extends Stored>(
 
   /** Follows one watch to its end; `resumeFrom` moves along. Returns how long it lasted. */
   async function follow(from: string, signal: AbortSignal): Promise<number> {
-    const silence = new AbortController()
-    const silent = setTimeout(() => silence.abort(new Error(`nothing was heard for ${silenceMs} ms`)), silenceMs)
+    const { controller, unlink } = linkedController(signal)
+    const silent = setTimeout(() => controller.abort(new Error(`nothing was heard for ${silenceMs} ms`)), silenceMs)
     const query = {
       ...selectors,
       resourceVersion: from,
@@ -149,13 +149,14 @@ export function watchResource<T extends Stored>(
       settled = setTimeout(heard, shortWatchMs)
     }
     try {
-      for await (const event of transport.watch(path, query, AbortSignal.any([signal, silence.signal]), onOpen)) {
+      for await (const event of transport.watch(path, query, controller.signal, onOpen)) {
         silent.refresh()
         takeIn(event)
       }
     } finally {
       clearTimeout(silent)
       clearTimeout(settled)
+      unlink()
     }
     return performance.now() - startMs
   }
