@@ -1,0 +1,262 @@
+import type { Config, Layer2Advertisement } from '../crds/config.ts'
+import { type Labels, matchesAny } from '../crds/selector.ts'
+import type { Service, ServiceEndpoints } from '../kube/service.ts'
+import { type Address, formatAddress } from '../net/address.ts'
+import { contains, parseRange } from '../net/range.ts'
+import type { InterfaceFacts } from './layer2/facts.ts'
+import type { Member } from './layer2/membership.ts'
+import type { NodeRefusal, Refusal } from './layer2/refusal.ts'
+
+/*
+ * Which nodes may announce a Service, on which interfaces, and how much each is preferred; or why none may.
+ *
+ *   address ─→ pool ─→ L2Advertisements (by pool and serviceSelectors) ─→ nodes (nodeSelectors, what the node's own
+ *   object says, its speaker's Lease, its interfaces, its endpoints) ─→ Reach: node → interfaces and preference
+ *
+ * Several advertisements may speak for one address: a node's interfaces are all that any of them names, and its preference
+ * is the sum of the weights that match. An address that no advertisement speaks for is left out while another of the same
+ * Service is announced: it may belong to BGP.
+ *
+ * Where some of the nodes stand in the address's own network and others do not, only those that do are taken: the others'
+ * segment is likely another one. Where none does (a routed prefix), all are.
+ *
+ * Thousands of Services share a few Reaches, so a survey of the nodes is made once per change of nodes, members or
+ * configuration, and remembers each Reach by what it came from.
+ */
+
+/** What of a Node counts here. */
+export interface NodeFacts {
+  readonly name: string
+  readonly labels: Labels
+  /** Its condition NetworkUnavailable is True. */
+  readonly networkUnavailable: boolean
+}
+
+/** How one node would announce an address. */
+export interface Post {
+  /** Those selected by name, or `all`: as many as the node has. */
+  readonly interfaces: readonly string[] | 'all'
+  /** Sum of the weights of the preferredNodeSelectors that match; higher wins. */
+  readonly preference: number
+}
+
+/** The nodes that can announce an address; one object for all addresses that have the same. */
+export interface Reach {
+  /** Unique in its survey. */
+  readonly id: string
+  readonly nodes: ReadonlyMap<string, Post>
+}
+
+/** One address of a Service that someone can announce. */
+export interface Offer {
+  readonly address: Address
+  /** Canonical text of the address. */
+  readonly text: string
+  readonly reach: Reach
+}
+
+export type ServiceAdvertisement =
+  | { readonly kind: 'offered'; readonly service: Service; readonly offers: readonly Offer[] }
+  | { readonly kind: 'refused'; readonly service: Service; readonly refusal: Refusal }
+
+/** What a survey is made of. */
+export interface Surroundings {
+  readonly config: Pick<Config, 'pools' | 'layer2Advertisements'>
+  readonly nodes: ReadonlyMap<string, NodeFacts>
+  readonly members: ReadonlyMap<string, Member>
+}
+
+/** Answers for one state of nodes, members and configuration, about any Service. */
+export interface Survey {
+  readonly members: ReadonlyMap<string, Member>
+  /** Which of its addresses are to be announced and by whom; undefined where it has none. */
+  advertisementsFor(service: Service, endpoints: ServiceEndpoints): ServiceAdvertisement | undefined
+}
+
+/** Looks over the nodes once, for any number of Services. */
+export function surveyOf(surroundings: Surroundings): Survey {
+  const { config, nodes, members } = surroundings
+  const names = [...new Set([...nodes.keys(), ...members.keys()])].sort()
+  const poolOf = poolFinder(config)
+  const standingsByAdvertisements = new Map<string, ReadonlyMap<string, Post | NodeRefusal>>()
+  const reaches = new Map<string, Reach | readonly NodeRefusal[]>()
+  const networks = networksOf(members)
+  const remembered = new WeakMap<Service, { endpoints: ServiceEndpoints; result: ServiceAdvertisement | undefined }>()
+
+  function standingsOf(indexes: readonly number[]): ReadonlyMap<string, Post | NodeRefusal> {
+    const id = indexes.join()
+    const known = standingsByAdvertisements.get(id)
+    if (known) return known
+    const chosen = config.layer2Advertisements.filter((_, index) => indexes.includes(index))
+    const standings = new Map(names.map(node => [node, standingOf(node, nodes.get(node), members.get(node), chosen)]))
+    standingsByAdvertisements.set(id, standings)
+    return standings
+  }
+
+  function reachOf(
+    indexes: readonly number[],
+    local: ReadonlyMap<string, number> | undefined,
+    address: Address,
+  ): Reach | readonly NodeRefusal[] {
+    const localNodes = local ? [...local.keys()].sort().join() : '*'
+    const around = networks.filter(network => contains(network.range, address))
+    const id = `${indexes.join()}|${localNodes}|${around.map(network => network.text).join()}`
+    const known = reaches.get(id)
+    if (known) return known
+    const standings = new Map(standingsOf(indexes))
+    if (local) {
+      for (const [node, standing] of standings) {
+        if (!('kind' in standing) && !local.has(node)) standings.set(node, { kind: 'noLocalEndpoint', node })
+      }
+    }
+    const inside = new Set(around.map(network => network.text))
+    const isInside = (node: string, post: Post): boolean =>
+      usable(members.get(node)?.facts.interfaces ?? [], post.interfaces).some(one =>
+        one.subnets.some(subnet => inside.has(subnet)),
+      )
+    const posts = [...standings].filter((entry): entry is [string, Post] => !('kind' in entry[1]))
+    const insiders = posts.filter(([node, post]) => isInside(node, post))
+    for (const [node] of insiders.length > 0 ? posts : []) {
+      if (!insiders.some(([insider]) => insider === node)) standings.set(node, { kind: 'otherNetwork', node })
+    }
+    const chosen = insiders.length > 0 ? insiders : posts
+    const result =
+      chosen.length > 0
+        ? { id, nodes: new Map(chosen) }
+        : [...standings.values()].filter(standing => 'kind' in standing)
+    reaches.set(id, result)
+    return result
+  }
+
+  function decide(service: Service, endpoints: ServiceEndpoints): ServiceAdvertisement | undefined {
+    const addresses = service.ingress.flatMap(ingress => (ingress.kind === 'address' ? [ingress.address] : []))
+    if (service.type !== 'LoadBalancer' || service.beingDeleted || addresses.length === 0) return undefined
+    const claims = addresses.map(address => ({ address, ...advertisementsOf(config, poolOf(address), service.labels) }))
+    const advertised = claims.filter(claim => claim.indexes.length > 0)
+    if (advertised.length === 0) {
+      const missing = claims.map(({ address, pool, passedBy }) => ({ address: formatAddress(address), pool, passedBy }))
+      return { kind: 'refused', service, refusal: { kind: 'NoAdvertisement', addresses: missing } }
+    }
+    if (endpoints.usable === 0) return { kind: 'refused', service, refusal: { kind: 'NoUsableEndpoints' } }
+    const local = service.externalTrafficPolicy === 'Local' ? endpoints.usableByNode : undefined
+    const offers: Offer[] = []
+    let refusals: readonly NodeRefusal[] = []
+    for (const { address, indexes } of advertised) {
+      const reach = reachOf(indexes, local, address)
+      if ('id' in reach) offers.push({ address, text: formatAddress(address), reach })
+      else refusals = reach
+    }
+    if (offers.length > 0) return { kind: 'offered', service, offers }
+    return { kind: 'refused', service, refusal: { kind: 'NoEligibleNode', nodes: refusals } }
+  }
+
+  return {
+    members,
+    advertisementsFor(service, endpoints) {
+      const before = remembered.get(service)
+      if (before?.endpoints === endpoints) return before.result
+      const result = decide(service, endpoints)
+      remembered.set(service, { endpoints, result })
+      return result
+    },
+  }
+}
+
+/** Whether a node may announce under these advertisements, all that concerns the Service and the address left aside. */
+function standingOf(
+  node: string,
+  facts: NodeFacts | undefined,
+  member: Member | undefined,
+  advertisements: readonly Layer2Advertisement[],
+): Post | NodeRefusal {
+  if (!facts) return { kind: 'noNode', node }
+  const own = advertisements.filter(
+    ({ nodeSelectors }) => nodeSelectors.length === 0 || matchesAny(nodeSelectors, facts.labels),
+  )
+  if (own.length === 0) return { kind: 'notSelected', node }
+  if (Object.hasOwn(facts.labels, excludeLabel)) return { kind: 'excludedByLabel', node, label: excludeLabel }
+  if (facts.networkUnavailable) return { kind: 'networkUnavailable', node }
+  if (!member) return { kind: 'noSpeaker', node }
+  if (member.liveness !== 'alive') return { kind: member.liveness === 'gone' ? 'speakerGone' : 'speakerLeaving', node }
+  const interfaces = own.some(advertisement => advertisement.interfaces.length === 0)
+    ? 'all'
+    : [...new Set(own.flatMap(advertisement => advertisement.interfaces))].sort()
+  const present = selected(member.facts.interfaces, interfaces)
+  if (present.length === 0) return { kind: 'noInterface', node, wanted: interfaces }
+  if (!present.some(one => one.carrier)) {
+    return { kind: 'noCarrier', node, interfaces: present.map(one => one.name) }
+  }
+  const weights = own.flatMap(advertisement => advertisement.preferredNodeSelectors)
+  const preference = weights.reduce(
+    (sum, { weight, preference }) => sum + (matchesAny([preference], facts.labels) ? weight : 0),
+    0,
+  )
+  return { interfaces, preference }
+}
+
+/** Kubernetes' own label for nodes that no external load balancer may use. */
+export const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
+
+function selected(present: readonly InterfaceFacts[], wanted: readonly string[] | 'all'): readonly InterfaceFacts[] {
+  return wanted === 'all' ? present : present.filter(one => wanted.includes(one.name))
+}
+
+function usable(present: readonly InterfaceFacts[], wanted: readonly string[] | 'all'): readonly InterfaceFacts[] {
+  return selected(present, wanted).filter(one => one.carrier)
+}
+
+interface AdvertisementsOfAddress {
+  readonly pool: string | undefined
+  /** Positions in the configuration's list. */
+  readonly indexes: readonly number[]
+  /** Advertisements that speak for the pool but not for Services with these labels. */
+  readonly passedBy: readonly string[]
+}
+
+function advertisementsOf(
+  config: Surroundings['config'],
+  pool: string | undefined,
+  labels: Labels,
+): AdvertisementsOfAddress {
+  const indexes: number[] = []
+  const passedBy: string[] = []
+  for (const [index, { name, pools, serviceSelectors }] of config.layer2Advertisements.entries()) {
+    if (pool === undefined || (pools.kind === 'named' && !pools.pools.has(pool))) continue
+    if (serviceSelectors.length === 0 || matchesAny(serviceSelectors, labels)) indexes.push(index)
+    else passedBy.push(name)
+  }
+  return { pool, indexes, passedBy }
+}
+
+/** Finds the pool of an address by halving; pools never overlap. */
+function poolFinder({ pools }: Surroundings['config']): (address: Address) => string | undefined {
+  const entries = (family: Address['family']) =>
+    pools
+      .flatMap(({ name, ranges }) => ranges.filter(range => range.family === family).map(range => ({ name, range })))
+      .sort((one, other) => (one.range.first < other.range.first ? -1 : 1))
+  const sorted = { IPv4: entries('IPv4'), IPv6: entries('IPv6') }
+  return address => {
+    const list = sorted[address.family]
+    let low = 0
+    let high = list.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((list[middle]?.range.first ?? 0n) <= address.value) low = middle + 1
+      else high = middle
+    }
+    const entry = list[low - 1]
+    return entry && contains(entry.range, address) ? entry.name : undefined
+  }
+}
+
+/** The distinct networks that the members' interfaces stand in. */
+function networksOf(members: ReadonlyMap<string, Member>) {
+  const texts = new Set<string>()
+  for (const member of members.values()) {
+    for (const { subnets } of member.facts.interfaces) for (const subnet of subnets) texts.add(subnet)
+  }
+  return [...texts].sort().flatMap(text => {
+    const range = parseRange(text)
+    return 'problem' in range ? [] : [{ text, range }]
+  })
+}

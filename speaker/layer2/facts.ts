@@ -1,0 +1,100 @@
+/** What one interface of a node offers to layer 2. */
+export interface InterfaceFacts {
+  readonly name: string
+  /** Lower-case pairs joined by colons: whoever sees a packet from it knows which speaker sent it. */
+  readonly mac: string
+  readonly carrier: boolean
+  /** The networks it stands in, as prefixes such as `192.0.2.0/24`; link-local ones left out. */
+  readonly subnets: readonly string[]
+}
+
+/** What a speaker says of itself in its Lease, for all the others to decide by. */
+export interface SpeakerFacts {
+  /** New with every start of the process. */
+  readonly run: string
+  /** It is about to stop and wants its addresses taken over. */
+  readonly leaving: boolean
+  /** Those that can announce at layer 2, in the order of their names. */
+  readonly interfaces: readonly InterfaceFacts[]
+}
+
+/** A speaker's Lease, parsed. */
+export interface SpeakerLease {
+  readonly key: string
+  readonly resourceVersion: string
+  readonly uid: string
+  readonly node: string
+  readonly durationMs: number
+  readonly facts: SpeakerFacts
+  /** The facts as they were written; equal text is equal facts. */
+  readonly factsText: string
+}
+
+/** Marks the Leases that are speakers' and no other component's. */
+export const speakerLeaseLabel = 'berth.dev/lease'
+export const speakerLeaseLabelValue = 'speaker'
+/** Where a Lease carries its speaker's facts. */
+export const factsAnnotation = 'berth.dev/speaker-facts'
+
+// Node names may have 253 characters and so may Lease names, which have a prefix of ours to carry as well.
+const longestLeaseName = 253
+
+/** The name of the Lease that a node's speaker holds. */
+export function speakerLeaseName(node: string): string {
+  return `speaker-${node}`.slice(0, longestLeaseName)
+}
+
+/** The facts as JSON, the same text for the same facts. */
+export function formatFacts(facts: SpeakerFacts): string {
+  const interfaces = facts.interfaces
+    .map(({ name, mac, carrier, subnets }) => ({ name, mac, carrier, subnets: [...subnets].sort() }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+  return JSON.stringify({ run: facts.run, leaving: facts.leaving, interfaces })
+}
+
+/** The facts that a text names, or undefined: another version's speaker may write what this one cannot read. */
+export function parseFacts(text: string): SpeakerFacts | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const { run, leaving, interfaces } = fields(value)
+  if (typeof run !== 'string' || run === '' || !Array.isArray(interfaces)) return undefined
+  return { run, leaving: leaving === true, interfaces: interfaces.flatMap(parseInterface) }
+}
+
+function parseInterface(value: unknown): readonly InterfaceFacts[] {
+  const { name, mac, carrier, subnets } = fields(value)
+  if (typeof name !== 'string' || typeof mac !== 'string' || !Array.isArray(subnets)) return []
+  const texts = subnets.filter(subnet => typeof subnet === 'string')
+  return [{ name, mac, carrier: carrier === true, subnets: texts }]
+}
+
+/** A Lease object as the API server sends it, or undefined where it is no speaker's. */
+export function parseSpeakerLease(object: unknown): SpeakerLease | undefined {
+  const { metadata, spec } = fields(object)
+  const { name, namespace, uid, resourceVersion, annotations } = fields(metadata)
+  const { holderIdentity, leaseDurationSeconds } = fields(spec)
+  const factsText = fields(annotations)[factsAnnotation]
+  if (typeof name !== 'string' || typeof namespace !== 'string' || typeof uid !== 'string') return undefined
+  if (typeof resourceVersion !== 'string' || typeof factsText !== 'string') return undefined
+  if (typeof holderIdentity !== 'string' || holderIdentity === '') return undefined
+  const facts = parseFacts(factsText)
+  if (!facts) return undefined
+  const seconds = typeof leaseDurationSeconds === 'number' && leaseDurationSeconds > 0 ? leaseDurationSeconds : 10
+  return {
+    key: `${namespace}/${name}`,
+    resourceVersion,
+    uid,
+    node: holderIdentity,
+    durationMs: seconds * 1000,
+    facts,
+    factsText,
+  }
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}

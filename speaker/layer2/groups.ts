@@ -1,0 +1,135 @@
+import type { Service, ServiceKey } from '../../kube/service.ts'
+import { type Address, compareAddresses } from '../../net/address.ts'
+import type { Offer, ServiceAdvertisement } from '../advertisements.ts'
+import type { Candidates } from './election.ts'
+
+/*
+ * Services that share an address must be announced from one node, and so must all addresses of one Service. A group is
+ * what hangs together by that: the Services that share any address, and what those share with others.
+ *
+ * A node can stand for a group when it can announce every address of every Service in it. Where no node can, those that can
+ * announce the most of them stand, and a Service whose addresses the winner cannot announce is told so
+ * (SharedAddressElsewhere). A Service that nobody could announce anyhow (no advertisement, no endpoints) takes no part and
+ * does not hold the others up.
+ */
+
+/** Services that are announced from one node. */
+export interface Group {
+  /** Canonical text of its lowest address, IPv4 first: what the election hashes. */
+  readonly key: string
+  /** In the order of their keys. */
+  readonly members: readonly GroupMember[]
+  readonly candidates: Candidates
+}
+
+export interface GroupMember {
+  readonly service: Service
+  readonly offers: readonly Offer[]
+}
+
+/** Makes candidates from Reaches, the same object for the same Reaches: keep one for as long as the survey. */
+export type CandidateCache = Map<string, Candidates>
+
+/** The groups of all Services that are offered, in the order of their keys. */
+export function groupsOf(
+  advertisements: Iterable<ServiceAdvertisement>,
+  cache: CandidateCache = new Map(),
+): readonly Group[] {
+  const byAddress = new Map<string, GroupInMaking>()
+  const groups = new Set<GroupInMaking>()
+  for (const advertisement of advertisements) {
+    if (advertisement.kind !== 'offered') continue
+    const { service, offers } = advertisement
+    let group: GroupInMaking | undefined
+    for (const { text } of offers) {
+      const met = byAddress.get(text)
+      if (met && met !== group) group = group ? merge(group, met, byAddress, groups) : met
+    }
+    group ??= { members: [] }
+    groups.add(group)
+    group.members.push({ service, offers })
+    for (const { text } of offers) byAddress.set(text, group)
+  }
+  return Array.from(groups, ({ members }) => finish(members, cache)).sort((one, other) =>
+    one.key < other.key ? -1 : 1,
+  )
+}
+
+interface GroupInMaking {
+  readonly members: GroupMember[]
+}
+
+function merge(
+  one: GroupInMaking,
+  other: GroupInMaking,
+  byAddress: Map<string, GroupInMaking>,
+  groups: Set<GroupInMaking>,
+): GroupInMaking {
+  for (const member of other.members) {
+    one.members.push(member)
+    for (const { text } of member.offers) byAddress.set(text, one)
+  }
+  groups.delete(other)
+  return one
+}
+
+function finish(members: GroupMember[], cache: CandidateCache): Group {
+  members.sort((one, other) => (one.service.key < other.service.key ? -1 : 1))
+  const offers = members.flatMap(member => member.offers)
+  return { key: lowest(offers), members, candidates: candidatesOf(offers, cache) }
+}
+
+function lowest(offers: readonly Offer[]): string {
+  let best: { readonly address: Address; readonly text: string } | undefined
+  for (const offer of offers) if (!best || compareAddresses(offer.address, best.address) < 0) best = offer
+  return best?.text ?? ''
+}
+
+function candidatesOf(offers: readonly Offer[], cache: CandidateCache): Candidates {
+  const id =
+    offers.length === 1
+      ? (offers[0]?.reach.id ?? '')
+      : [...offers]
+          .map(offer => offer.reach.id)
+          .sort()
+          .join('&')
+  const known = cache.get(id)
+  if (known) return known
+  const tallies = new Map<string, { count: number; preference: number }>()
+  for (const { reach } of offers) {
+    for (const [node, { preference }] of reach.nodes) {
+      const tally = tallies.get(node) ?? { count: 0, preference: 0 }
+      tallies.set(node, { count: tally.count + 1, preference: tally.preference + preference })
+    }
+  }
+  const most = Math.max(...Array.from(tallies.values(), tally => tally.count))
+  const able = [...tallies].filter(([, tally]) => tally.count === most)
+  const highest = Math.max(...able.map(([, tally]) => tally.preference))
+  const names = (chosen: typeof able) => chosen.map(([node]) => node).sort()
+  const candidates = {
+    nodes: names(able.filter(([, tally]) => tally.preference === highest)),
+    lesser: new Set(names(able.filter(([, tally]) => tally.preference < highest))),
+  }
+  cache.set(id, candidates)
+  return candidates
+}
+
+/** One address as one node announces it. */
+export interface PlacedOffer {
+  /** Canonical text. */
+  readonly address: string
+  readonly interfaces: readonly string[] | 'all'
+}
+
+/** What a node announces of a group, by Service: those of its addresses that the node can; none = it cannot serve that Service. */
+export function offersAt(group: Group, node: string): ReadonlyMap<ServiceKey, readonly PlacedOffer[]> {
+  return new Map(
+    group.members.map(({ service, offers }) => [
+      service.key,
+      offers.flatMap(({ text, reach }) => {
+        const post = reach.nodes.get(node)
+        return post ? [{ address: text, interfaces: post.interfaces }] : []
+      }),
+    ]),
+  )
+}

@@ -1,0 +1,334 @@
+import type { Condition, Service, ServiceKey } from '../kube/service.ts'
+import type { Verdict } from './layer2/election.ts'
+import { type Group, offersAt, type PlacedOffer } from './layer2/groups.ts'
+import { type Member, spokesman } from './layer2/membership.ts'
+import {
+  type Claim,
+  type ClaimedBecause,
+  formatBecause,
+  type OwnershipRecord,
+  type Published,
+  recordKey,
+  samePublished,
+} from './layer2/record.ts'
+import { formatRefusal, type Refusal } from './layer2/refusal.ts'
+import type { WireAnnouncement } from './wire/messages.ts'
+
+/*
+ * What this node's speaker has to do now, given what the election says, what the records say and what its wire thread
+ * does already. Everything is derived anew from the present each time; nothing remembers being half-way, so a crash at any
+ * point, or a lost event, is healed by the next plan.
+ *
+ * The life of an announcement, and its hand-over from A to B:
+ *
+ *   elected ─→ claim ─→ announce ─→ (wire: announced) ─→ publish, condition, event
+ *   A: elected B ──────────── goes on answering ───────────→ sees B's packets or B's publication ─→ withdraw
+ *
+ * - B announces only once the claim is its own: of two speakers whose views differ for a moment, one gets it. The exception
+ *   is an owner that is gone, where every millisecond counts and nobody else answers: B announces at once, claims at the
+ *   same time, and yields where the claim turns out to be another's.
+ * - A withdraws only when B is known to answer. Where nobody is elected (no endpoint anywhere, no eligible node) it
+ *   withdraws at once.
+ * - Moves for preference or spread are made only when `ripe` says so (pacing.ts).
+ */
+
+/** What the wire thread was told about an address, and what it made of it. */
+export interface WireState {
+  readonly told: readonly string[] | 'all'
+  /** Where its first gratuitous packets have left; undefined until it has said so. */
+  readonly announcedOn: readonly string[] | undefined
+}
+
+/** All that a plan depends on. */
+export interface Situation {
+  /** This node. */
+  readonly self: string
+  readonly members: ReadonlyMap<string, Member>
+  readonly groups: readonly Group[]
+  /** By the group's key. */
+  readonly verdicts: ReadonlyMap<string, Verdict>
+  /** Services that no node can announce. */
+  readonly refused: readonly { readonly service: Service; readonly refusal: Refusal }[]
+  /** By `recordKey`. */
+  readonly records: ReadonlyMap<string, OwnershipRecord>
+  /** What this node answers for, by address. */
+  readonly wire: ReadonlyMap<string, WireState>
+  /** Addresses of ours for which another speaker's gratuitous packet was seen, and that speaker's node. */
+  readonly seen: ReadonlyMap<string, string>
+  /** Addresses that we gave up because we are cut off from the API server and somebody else announced them. */
+  readonly yielded: ReadonlySet<string>
+  /** Whether something that can wait has waited long enough. */
+  readonly ripe: (key: RipeKey) => boolean
+  /** This speaker is leaving and begins nothing new. */
+  readonly stopping: boolean
+}
+
+/** What can wait: a group's move for preference or spread, a Service's refusal. */
+export type RipeKey = `move ${string}` | `refusal ${string}`
+
+export type SpeakerAction =
+  | {
+      readonly kind: 'announce'
+      readonly group: string
+      readonly announcements: readonly WireAnnouncement[]
+      readonly because: ClaimedBecause | 'kept'
+    }
+  | { readonly kind: 'withdraw'; readonly addresses: readonly string[]; readonly because: WithdrawnBecause }
+  | {
+      readonly kind: 'claim'
+      readonly service: Service
+      readonly record: OwnershipRecord | undefined
+      readonly claim: Claim
+    }
+  | {
+      readonly kind: 'publish'
+      readonly service: Service
+      readonly record: OwnershipRecord
+      readonly published: Published
+      readonly event: SpeakerEvent
+    }
+  | { readonly kind: 'deleteRecord'; readonly record: OwnershipRecord }
+  | {
+      readonly kind: 'setCondition'
+      readonly service: Service
+      readonly condition: AnnouncedCondition
+      readonly event: SpeakerEvent | undefined
+    }
+
+export type WithdrawnBecause =
+  | { readonly kind: 'handedOver'; readonly to: string }
+  | { readonly kind: 'yielded' }
+  | { readonly kind: 'nobodyMay' }
+
+export interface SpeakerEvent {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: 'Announcing' | 'AnnouncementMoved' | 'NotAnnounced'
+  readonly note: string
+}
+
+export type AnnouncedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+
+/** The type of the Service's condition that speakers keep. */
+export const announcedCondition = 'berth.dev/Announced'
+
+/** Who has a group by the records: its first member's that has one. */
+export function ownerOf(group: Group, records: ReadonlyMap<string, OwnershipRecord>): string | undefined {
+  return claimOf(group, records)?.node
+}
+
+function claimOf(group: Group, records: ReadonlyMap<string, OwnershipRecord>): Claim | undefined {
+  for (const { service } of group.members) {
+    const claim = records.get(recordKey(service))?.claim
+    if (claim) return claim
+  }
+  return undefined
+}
+
+/** What to do, in the order in which it should be done; nothing where all is as it should be. */
+export function plan(situation: Situation): readonly SpeakerAction[] {
+  const { self, stopping } = situation
+  const actions: SpeakerAction[] = []
+  const fates = new Map<string, Fate>()
+  const needed = new Set<string>()
+  const refused = [...situation.refused]
+  for (const group of situation.groups) {
+    const verdict = situation.verdicts.get(group.key)
+    if (!verdict) continue
+    for (const { service, offers } of group.members) {
+      if (offers.some(({ reach }) => reach.nodes.has(verdict.node))) needed.add(recordKey(service))
+      else refused.push({ service, refusal: elsewhere(group, service, verdict.node) })
+    }
+    if (verdict.node === self) actions.push(...planWon(group, verdict, fates, situation))
+    else decideLost(group, verdict.node, fates, situation)
+  }
+  const withdrawals = planWithdrawals(fates, situation)
+  if (stopping) return withdrawals
+  const speaks = spokesman(situation.members) === self
+  for (const { service, refusal } of refused) {
+    // Endpoints that come and go in a blink are not worth a record's deletion and two Events.
+    if (!situation.ripe(`refusal ${service.key}`)) needed.add(recordKey(service))
+    else if (speaks) actions.push(...planRefusal(service, refusal))
+  }
+  return [...withdrawals, ...actions, ...planDeletions(needed, speaks, situation)]
+}
+
+/** What becomes of an address that this node answers for: it goes on, or it stops, because. What has no fate is nobody's. */
+type Fate = 'keep' | WithdrawnBecause
+
+function elsewhere(group: Group, service: Service, node: string): Refusal {
+  const sharers = [...offersAt(group, node)].filter(([key, own]) => key !== service.key && own.length > 0)
+  return { kind: 'SharedAddressElsewhere', node, sharers: sharers.map(([key]) => key) }
+}
+
+/** What this node does for a group that it has won. */
+function planWon(
+  group: Group,
+  verdict: Verdict,
+  fates: Map<string, Fate>,
+  situation: Situation,
+): readonly SpeakerAction[] {
+  const { self, members, records, wire, yielded, stopping } = situation
+  const offers = offersAt(group, self)
+  const wanted = announcementsOf(offers)
+  for (const { address } of wanted) fates.set(address, yielded.has(address) ? { kind: 'yielded' } : 'keep')
+  const canWait = verdict.because === 'spread' || verdict.because === 'preferred'
+  if (stopping || (canWait && !situation.ripe(`move ${group.key}`))) return []
+
+  const holder = claimOf(group, records)
+  const because = claimBecause(verdict, holder, members)
+  const actions: SpeakerAction[] = []
+  const holderIsGone = holder !== undefined && !isPresent(members.get(holder.node))
+  if (holderIsGone || holder?.node === self) {
+    const fresh = wanted.filter(({ address, interfaces }) => {
+      const told = wire.get(address)?.told
+      return !yielded.has(address) && (told === undefined || String(told) !== String(interfaces))
+    })
+    const reason = holder.node === self ? 'kept' : because
+    if (fresh.length > 0) actions.push({ kind: 'announce', group: group.key, announcements: fresh, because: reason })
+  }
+  for (const { service } of group.members) {
+    const own = offers.get(service.key) ?? []
+    if (own.length > 0) actions.push(...planRecord(service, own, { because, from: holder?.node }, situation))
+  }
+  return actions
+}
+
+/** Brings a Service's record and condition in line with what this node, which has won it, does. */
+function planRecord(
+  service: Service,
+  offers: readonly PlacedOffer[],
+  claim: Omit<Claim, 'node'>,
+  { self, records, wire }: Situation,
+): readonly SpeakerAction[] {
+  const record = records.get(recordKey(service))
+  if (record?.claim?.node !== self) {
+    const from = record?.claim?.node ?? (claim.from === self ? undefined : claim.from)
+    return [{ kind: 'claim', service, record, claim: { node: self, because: claim.because, from } }]
+  }
+  const states = offers.map(offer => wire.get(offer.address)?.announcedOn ?? [])
+  if (states.some(interfaces => interfaces.length === 0)) return []
+  const published: Published = {
+    node: self,
+    addresses: offers.map(offer => offer.address).sort(),
+    interfaces: [...new Set(states.flat())].sort(),
+  }
+  const where = `${published.addresses.join(', ')} from node ${self} on ${published.interfaces.join(', ')}`
+  const actions: SpeakerAction[] = []
+  if (!samePublished(record.published, published)) {
+    actions.push({ kind: 'publish', service, record, published, event: announcingEvent(record, where, self) })
+  }
+  const message = `layer 2: announcing ${where}`
+  const condition = { type: announcedCondition, status: 'True', reason: 'Announced', message } as const
+  if (differs(conditionOf(service), condition)) {
+    actions.push({ kind: 'setCondition', service, condition, event: undefined })
+  }
+  return actions
+}
+
+function announcingEvent({ published, claim }: OwnershipRecord, where: string, self: string): SpeakerEvent {
+  const note = `announcing ${where}`
+  if (published?.node === self || !claim) return { type: 'Normal', reason: 'Announcing', note }
+  const reason = claim.because === 'first' ? 'Announcing' : 'AnnouncementMoved'
+  return { type: 'Normal', reason, note: `${note}; ${formatBecause(claim)}` }
+}
+
+function claimBecause(
+  verdict: Verdict,
+  holder: Claim | undefined,
+  members: ReadonlyMap<string, Member>,
+): ClaimedBecause {
+  switch (verdict.because) {
+    case 'first':
+    case 'preferred':
+    case 'spread':
+      return verdict.because
+    case 'kept':
+      return holder?.because ?? 'first'
+    case 'ownerUnable': {
+      const member = holder && members.get(holder.node)
+      if (!isPresent(member)) return 'ownerGone'
+      return member?.liveness === 'leaving' ? 'ownerLeaving' : 'ownerUnable'
+    }
+  }
+}
+
+function isPresent(member: Member | undefined): boolean {
+  return member !== undefined && member.liveness !== 'gone'
+}
+
+/** One announcement per address, on the interfaces of all Services that share it. */
+function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>): readonly WireAnnouncement[] {
+  const byAddress = Map.groupBy([...offers.values()].flat(), offer => offer.address)
+  return Array.from(byAddress, ([address, placed]) => {
+    const named = placed.flatMap(({ interfaces }) => (interfaces === 'all' ? [] : interfaces))
+    const everywhere = placed.some(({ interfaces }) => interfaces === 'all')
+    return { address, interfaces: everywhere ? 'all' : [...new Set(named)].sort() }
+  })
+}
+
+/** What becomes of this node's answers for a group that another has won: they go on until that one is known to answer. */
+function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situation: Situation): void {
+  const { self, members, records, wire, seen, yielded } = situation
+  const holder = claimOf(group, records)?.node
+  const own = group.members.map(({ service }) => records.get(recordKey(service)))
+  for (const { text: address } of group.members.flatMap(member => member.offers)) {
+    if (!wire.has(address)) continue
+    const published = own.some(
+      record => record?.published?.node === holder && record?.published?.addresses.includes(address),
+    )
+    const heirIsThere = holder !== undefined && holder !== self && isPresent(members.get(holder))
+    const sender = seen.get(address)
+    if (yielded.has(address)) fates.set(address, { kind: 'yielded' })
+    else if (heirIsThere && published) fates.set(address, { kind: 'handedOver', to: holder })
+    else if (sender !== undefined && (sender === winner || sender === holder)) {
+      fates.set(address, { kind: 'handedOver', to: sender })
+    } else fates.set(address, 'keep')
+  }
+}
+
+function planWithdrawals(fates: ReadonlyMap<string, Fate>, { wire }: Situation): readonly SpeakerAction[] {
+  const byReason = new Map<string, { because: WithdrawnBecause; addresses: string[] }>()
+  for (const address of wire.keys()) {
+    const because = fates.get(address) ?? ({ kind: 'nobodyMay' } as const)
+    if (because === 'keep') continue
+    const id = because.kind === 'handedOver' ? `handedOver ${because.to}` : because.kind
+    const entry = byReason.get(id) ?? { because, addresses: [] }
+    entry.addresses.push(address)
+    byReason.set(id, entry)
+  }
+  return Array.from(byReason.values(), ({ because, addresses }) => ({ kind: 'withdraw', addresses, because }))
+}
+
+/** Records that say nothing any more: our own, and for those whose speaker is gone the spokesman's to delete. */
+function planDeletions(
+  needed: ReadonlySet<string>,
+  speaks: boolean,
+  { records, members, self }: Situation,
+): readonly SpeakerAction[] {
+  return [...records.values()]
+    .filter(({ key, claim }) => {
+      const abandoned = claim === undefined || !isPresent(members.get(claim.node))
+      return !needed.has(key) && (claim?.node === self || (speaks && abandoned))
+    })
+    .map(record => ({ kind: 'deleteRecord', record }))
+}
+
+function planRefusal(service: Service, refusal: Refusal): readonly SpeakerAction[] {
+  const now = conditionOf(service)
+  // A Service that never was announced and has no address yet is the controller's to talk about.
+  if (refusal.kind === 'NoAddress' && now?.status !== 'True') return []
+  const message = formatRefusal(refusal)
+  const condition = { type: announcedCondition, status: 'False', reason: refusal.kind, message } as const
+  if (!differs(now, condition)) return []
+  const news = now?.status !== 'False' || now.reason !== refusal.kind
+  const event = { type: 'Warning', reason: 'NotAnnounced', note: message } as const
+  return [{ kind: 'setCondition', service, condition, event: news ? event : undefined }]
+}
+
+function conditionOf(service: Service): Condition | undefined {
+  return service.conditions.find(one => one.type === announcedCondition)
+}
+
+function differs(now: Condition | undefined, wanted: AnnouncedCondition): boolean {
+  return now?.status !== wanted.status || now.reason !== wanted.reason || now.message !== wanted.message
+}
