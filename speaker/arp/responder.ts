@@ -1,0 +1,73 @@
+import type { Address } from '../../net/address.ts'
+import { broadcastMac } from '../../net/mac.ts'
+import { ETH_P_ARP } from '../rawsock/linux.ts'
+import type { AddressCounter } from '../wire/counters.ts'
+import { openPacketSocket } from '../wire/packet-socket.ts'
+import type { Responder, ResponderOptions } from '../wire/responder.ts'
+import { type ArpStation, answerArp, gratuitousArp } from './answer.ts'
+import { arpFilter } from './filter.ts'
+import { arpPacketSize, decodeArpPacket, encodeArpPacket } from './packet.ts'
+
+/** Answers ARP for IPv4 addresses on one interface. */
+export function openArpResponder(options: ResponderOptions): Responder {
+  const { counter } = options
+  const announced = new Map<bigint, { readonly address: Address; readonly counter: AddressCounter }>()
+  const station: ArpStation = {
+    mac: options.interface.mac,
+    isOwn: options.isOwn,
+    announces: address => announced.has(address.value),
+  }
+
+  const handle = (bytes: Uint8Array): void => {
+    const decoded = decodeArpPacket(bytes)
+    if (!decoded.ok) {
+      counter.malformed()
+      return
+    }
+    const verdict = answerArp(decoded.value, station)
+    switch (verdict.kind) {
+      case 'ignore':
+        counter.ignored(verdict.reason)
+        break
+      case 'seen':
+        options.onClaim(verdict.address, verdict.mac)
+        break
+      case 'reply': {
+        const asked = announced.get(verdict.packet.senderProtocolAddress.value)
+        asked?.counter.requestReceived()
+        const sent = socket.send(encodeArpPacket(verdict.packet), verdict.packet.targetHardwareAddress)
+        if (sent) asked?.counter.responseSent()
+      }
+    }
+  }
+
+  const socket = openPacketSocket({
+    protocol: ETH_P_ARP,
+    interfaceIndex: options.interface.index,
+    longestPacket: Math.ceil(arpPacketSize / 8) * 8,
+    filter: () => arpFilter(Array.from(announced.values(), ({ address }) => address)),
+    onPacket: handle,
+    counter,
+  })
+
+  return {
+    announce(address) {
+      announced.set(address.value, { address, counter: options.addressCounter(address) })
+      socket.refilter()
+    },
+    withdraw(address) {
+      announced.delete(address.value)
+      socket.refilter()
+    },
+    gratuitousPackets: 2,
+    sendGratuitous(address, packet) {
+      const chosen = gratuitousArp(address, options.interface.mac)[packet]
+      if (!chosen) throw new RangeError(`gratuitous ARP has 2 forms, not ${packet + 1}`)
+      const sent = socket.send(encodeArpPacket(chosen), broadcastMac)
+      if (sent) announced.get(address.value)?.counter.gratuitousSent()
+      return sent
+    },
+    countLosses: () => socket.countLosses(),
+    close: () => socket.close(),
+  }
+}

@@ -1,0 +1,28 @@
+import type { Address } from '../../net/address.ts'
+import type { MacAddress } from '../../net/mac.ts'
+import type { AddressCounter, InterfaceCounter } from './counters.ts'
+
+/** Answers for addresses of one family on one interface. */
+export interface Responder {
+  announce(address: Address): void
+  withdraw(address: Address): void
+  /** How many packets make an address known once. */
+  readonly gratuitousPackets: number
+  /** Sends one of them, numbered from 0: false = the queue is full, try it again. */
+  sendGratuitous(address: Address, packet: number): boolean
+  /** Asks the kernel how many packets it had to drop, and counts them. */
+  countLosses(): void
+  close(): void
+}
+
+/** What a responder is told and whom it tells. */
+export interface ResponderOptions {
+  readonly interface: { readonly name: string; readonly index: number; readonly mac: MacAddress }
+  /** Whether a MAC is any of this node's. */
+  readonly isOwn: (mac: MacAddress) => boolean
+  /** Another station claims an announced address. The MAC is a view of a buffer that is used again. */
+  readonly onClaim: (address: Address, mac: MacAddress) => void
+  readonly onProblem: (text: string) => void
+  readonly counter: InterfaceCounter
+  readonly addressCounter: (address: Address) => AddressCounter
+}
