@@ -63,17 +63,18 @@ describe.skipIf(obstacle !== undefined)('a lab', () => {
         }
       })
 
-      it('carries TCP and UDP ports of one Service', async () => {
+      it('carries TCP, UDP and SCTP ports of one Service', async () => {
         await endpointOn(lab, service, 1)
         for (const address of Object.values(addresses)) {
-          await vi.waitFor(
-            async () => expect(await talk(lab.client, 'tcp', address, 80, 'hello')).toBe('node-2 hello'),
-            patience,
-          )
-          await vi.waitFor(
-            async () => expect(await talk(lab.client, 'udp', address, 53, 'hello')).toBe('node-2 hello'),
-            patience,
-          )
+          for (const [protocol, port] of [
+            ['tcp', 80],
+            ['udp', 53],
+            ['sctp', 2905],
+          ] as const) {
+            const ask = async (): Promise<string | undefined> =>
+              await talk(lab.client, protocol, address, port, protocol)
+            await vi.waitFor(async () => expect(await ask()).toBe(`node-2 ${protocol}`), patience)
+          }
         }
       })
 
@@ -157,6 +158,7 @@ function dualStackService(name: string): object {
   const ports = [
     { name: 'http', protocol: 'TCP', port: 80 },
     { name: 'dns', protocol: 'UDP', port: 53 },
+    { name: 'm3ua', protocol: 'SCTP', port: 2905 },
   ]
   const spec = { type: 'LoadBalancer', ipFamilyPolicy: 'RequireDualStack', ports }
   return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec }

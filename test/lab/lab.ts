@@ -14,6 +14,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import { binary } from '../control-plane/binaries.ts'
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from '../control-plane/control-plane.ts'
 import { type ApiRelay, startApiRelay } from './api-relay.ts'
@@ -89,6 +90,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 /** What is made goes on `undo`, the last first to go. */
 async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop: Lab['stop']): Promise<Lab> {
   const { progress, signal } = options
+  await buildRawsock() // the endpoints speak SCTP by raw sockets
   const program = await binary('kube-proxy', { progress, signal })
   const controlPlane = await findControlPlane(options, undo)
   // Within the control plane's folder, which its guard removes however this process ends.

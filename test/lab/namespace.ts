@@ -58,7 +58,7 @@ const searchPath = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin
 export const labEnvironment: NodeJS.ProcessEnv = { ...process.env, PATH: searchPath }
 
 /** Killed by the kernel when we are gone. Last in the chain, since entering a user namespace forgets it. */
-const dieWithUs = ['setpriv', '--pdeathsig', 'KILL', '--']
+export const dieWithUs: readonly string[] = ['setpriv', '--pdeathsig', 'KILL', '--']
 
 /** Prepares to make namespaces; fails with the reason where neither root nor a user namespace can be had. */
 export async function createWorld(): Promise<World> {

@@ -37,10 +37,10 @@ export async function neighbourOf(host: LabHost, address: string): Promise<strin
   return entries[0]?.lladdr
 }
 
-/** Sends a line by TCP or UDP and says what came back within a second; undefined when nothing did. */
+/** Sends a line by TCP or UDP, or in SCTP's INIT, and says what came back within a second; undefined when nothing did. */
 export async function talk(
   host: LabHost,
-  protocol: 'tcp' | 'udp',
+  protocol: 'tcp' | 'udp' | 'sctp',
   address: string,
   port: number,
   text: string,
