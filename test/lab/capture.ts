@@ -19,12 +19,12 @@ export interface Sighting {
   readonly tagged: boolean
 }
 
-export interface Capture {
+export interface Capture extends AsyncDisposable {
   /** All so far; grows. */
   readonly sightings: readonly Sighting[]
   /** Resolves with the first sighting, old or new, that `wanted` accepts. */
   first(wanted: (sighting: Sighting) => boolean): Promise<Sighting>
-  stop(): Promise<readonly Sighting[]>
+  readonly stop: () => Promise<readonly Sighting[]>
 }
 
 /** Records ARP and Neighbor Discovery as `host` sees them; resolves when tcpdump listens. */
@@ -67,6 +67,12 @@ export async function startCapture(host: LabHost): Promise<Capture> {
   if (!said.at(-1)?.includes('listening on')) throw new Error(`tcpdump ended: ${said.join('; ')}`)
   // Breaking off has closed it; what tcpdump says at its end must not hold it up.
   stderr.resume()
+  const closed = once(child, 'close')
+  const stop = async (): Promise<readonly Sighting[]> => {
+    child.kill('SIGTERM')
+    await closed
+    return sightings
+  }
   return {
     sightings,
     async first(wanted) {
@@ -81,11 +87,9 @@ export async function startCapture(host: LabHost): Promise<Capture> {
         look()
       })
     },
-    async stop() {
-      const closed = once(child, 'close')
-      child.kill('SIGTERM')
-      await closed
-      return sightings
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop()
     },
   }
 }

@@ -51,6 +51,16 @@ export async function talk(
   return stdout.trim() || undefined
 }
 
+/** Puts frames on the segment as they are, Ethernet header and all, one after the other. */
+export async function sendFrames(host: LabHost, ...frames: readonly Uint8Array[]): Promise<void> {
+  const script = join(import.meta.dirname, 'frame-process.ts')
+  const [link] = JSON.parse(await host.namespace.run(['ip', '-j', 'link', 'show', host.interface])) as {
+    ifindex: number
+  }[]
+  const texts = frames.map(frame => Buffer.from(frame).toString('hex'))
+  await host.namespace.run([process.execPath, script, String(link?.ifindex), ...texts])
+}
+
 /** `http://…:port/` of an address of either family. */
 export function urlOf(address: string, port = 80): string {
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startController, startSpeaker } from '../lab/berth.ts'
+import { startCapture } from '../lab/capture.ts'
+import type { Endpoint } from '../lab/endpoints.ts'
+import type { LabNode } from '../lab/node.ts'
+import { type Requests, startRequests, urlOf } from '../lab/probe.ts'
+import { whyNoLab } from '../lab/tools.ts'
+import { patience, type Scene, startScene } from './scene.ts'
+
+const obstacle = await whyNoLab(console.warn)
+if (obstacle !== undefined) console.warn(`Skipped, no lab on this machine: ${obstacle}`)
+
+/** A Lease's duration, a renewal period before it and some room for a busy machine. */
+const leaseBoundMs = 20_000
+
+describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
+  let scene: Scene
+  let ipv4: string
+  let ipv6: string
+  const endpoints = new Map<string, Endpoint>()
+  beforeAll(async () => {
+    scene = await startScene({ nodes: 3 })
+    ;[ipv4 = '', ipv6 = ''] = await scene.createService('web')
+    for (const node of scene.lab.nodes) endpoints.set(node.name, await scene.lab.deployEndpoint('web', node, 8080))
+    for (const address of [ipv4, ipv6]) {
+      const requests = startRequests(scene.lab.client, urlOf(address))
+      await requests.answered(50)
+      await requests.stop()
+    }
+  })
+  afterAll(() => scene?.[Symbol.asyncDispose]())
+  beforeEach(() => scene.tellOnFailure())
+
+  const speakerOn = async (node: LabNode): Promise<void> => {
+    scene.speakers.set(node.name, await startSpeaker(scene.lab, node))
+  }
+  /** Waits until a node that came back is a member again, as its Lease shows. */
+  const hasJoined = async (node: LabNode): Promise<void> => {
+    const read = async (): Promise<string> => await readLease(scene, node.name)
+    const before = await read().catch(() => '') // a speaker that left may have taken its Lease with it
+    await vi.waitFor(async () => expect(await read()).not.toBe(before), patience)
+  }
+  const requestsOf = (timeoutMs: number): Requests[] =>
+    [ipv4, ipv6].map(address => startRequests(scene.lab.client, urlOf(address), { timeoutMs }))
+
+  it('is handed over by a speaker that stops, without one lost request', async () => {
+    for (const address of [ipv4, ipv6]) {
+      const owner = await scene.ownerOf(address)
+      const requests = requestsOf(5000)
+      await Promise.all(requests.map(each => each.answered(25)))
+      expect(await scene.speakers.get(owner.name)?.stop()).toBe(0)
+      expect((await scene.ownerOf(address, { not: [owner.name] })).name).not.toBe(owner.name)
+      await Promise.all(requests.map(each => each.answered(25)))
+      for (const each of requests) {
+        const { problems, slowestMs } = await each.stop()
+        expect(problems).toEqual({})
+        // A SYN that was dropped is sent again after a second: nothing was lost on the way either.
+        expect(slowestMs).toBeLessThan(1000)
+      }
+      await speakerOn(owner)
+      await hasJoined(owner)
+    }
+  })
+
+  it('stays where it is when a speaker comes back', async () => {
+    const before = await Promise.all([ipv4, ipv6].map(address => scene.ownerOf(address)))
+    const other = scene.lab.nodes.find(node => !before.includes(node))
+    if (other === undefined) throw new Error('every node owns an address')
+    await scene.speakers.get(other.name)?.stop()
+    await using capture = await startCapture(scene.lab.client)
+    await speakerOn(other)
+    await hasJoined(other)
+    expect(await Promise.all([ipv4, ipv6].map(address => scene.ownerOf(address)))).toEqual(before)
+    expect(capture.sightings.filter(({ sourceMac, gratuitous }) => gratuitous && sourceMac === other.mac)).toEqual([])
+  })
+
+  it('is taken over when the speaker is killed with -9', async () => {
+    const owner = await scene.ownerOf(ipv4)
+    await scene.speakers.get(owner.name)?.kill()
+    for (const address of [ipv4, ipv6]) {
+      const next = await scene.ownerOf(address, { not: [owner.name], timeoutMs: leaseBoundMs })
+      expect(next.name).not.toBe(owner.name)
+    }
+    await speakerOn(owner)
+    await hasJoined(owner)
+  })
+
+  it('is taken over when the owner’s cable to the segment is pulled', async () => {
+    const owner = await scene.ownerOf(ipv4)
+    const requests = startRequests(scene.lab.client, urlOf(ipv4), { timeoutMs: 500 })
+    await requests.answered(25)
+    await owner.cutSegment()
+    await requests.answered(25)
+    const { longestSilenceMs } = await requests.stop()
+    expect(longestSilenceMs).toBeLessThan(5000)
+    const next = await scene.ownerOf(ipv4, { not: [owner.name] })
+    await owner.healSegment()
+    await hasJoined(owner)
+    expect(await scene.ownerOf(ipv4)).toBe(next)
+  })
+
+  it('is taken over when its node loses power', async () => {
+    const owner = await scene.ownerOf(ipv4)
+    const requests = startRequests(scene.lab.client, urlOf(ipv4), { timeoutMs: 500 })
+    await requests.answered(25)
+    await owner.powerOff()
+    await endpoints.get(owner.name)?.setReady(false)
+    await requests.answered(25)
+    const { longestSilenceMs } = await requests.stop()
+    expect(longestSilenceMs).toBeLessThan(leaseBoundMs)
+    const next = await scene.ownerOf(ipv4, { not: [owner.name] })
+    await owner.powerOn()
+    await speakerOn(owner)
+    await hasJoined(owner)
+    expect(await scene.ownerOf(ipv4)).toBe(next)
+  })
+
+  it('goes on being answered while the API server is away for longer than a Lease lasts', async () => {
+    const owner = await scene.ownerOf(ipv4)
+    const requests = startRequests(scene.lab.client, urlOf(ipv4), { timeoutMs: 5000 })
+    await requests.answered(25)
+    scene.lab.apiRelay.pause()
+    const awayUntilMs = performance.now() + 13_000
+    await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(awayUntilMs), { timeout: 20_000, interval: 200 })
+    expect(await scene.answerers(ipv4)).toEqual([owner.name])
+    scene.lab.apiRelay.resume()
+    await hasJoined(owner)
+    expect(await scene.answerers(ipv4)).toEqual([owner.name])
+    await requests.answered(25)
+    expect((await requests.stop()).problems).toEqual({})
+  })
+
+  it('has one answerer in the end when its owner alone cannot reach the API server', async () => {
+    const owner = await scene.ownerOf(ipv4)
+    await owner.cutManagement()
+    // Both may answer for a moment: ownerOf waits until one does.
+    const next = await scene.ownerOf(ipv4, { not: [owner.name], timeoutMs: leaseBoundMs })
+    expect(next.name).not.toBe(owner.name)
+    await owner.healManagement()
+    await hasJoined(owner)
+    expect(await scene.answerers(ipv4)).toEqual([next.name])
+  })
+
+  it('stays the Service’s when the controller is killed and started again', async () => {
+    await scene.controller.kill()
+    scene.controller = await startController(scene.lab)
+    const [another = ''] = await scene.createService('another', { families: ['IPv4'] })
+    expect(another).not.toBe(ipv4)
+    expect(await scene.addressesOf('web')).toEqual([ipv4, ipv6])
+  })
+})
+
+async function readLease(scene: Scene, node: string): Promise<string> {
+  const args = ['-n', 'berth-system', 'get', 'lease', `speaker-${node}`, '-o', 'jsonpath={.spec.renewTime}']
+  return await scene.lab.controlPlane.kubectl(args)
+}
