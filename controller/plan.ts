@@ -1,0 +1,384 @@
+import type { Condition, Service, ServiceKey } from '../kube/service.ts'
+import { type Address, sameAddress } from '../net/address.ts'
+import { type AllocationRequest, allocate, type FamilyWish, otherFamily, type Refusal } from './allocator.ts'
+import { type Circumstances, includesAddress, type Loss, type MissingFamily, type Review, review } from './keep.ts'
+import type { Grant, LedgerView, Waiter, WaitingLine } from './ledger.ts'
+import { type Wording, wordAllocation, wordLosses, wordMissing, wordRefusal } from './refusal.ts'
+import { claimOf, sameClaim } from './sharing.ts'
+
+/** The type of the condition that tells whether a Service has its addresses, and why not. */
+export const allocatedCondition = 'berth.dev/Allocated'
+
+/** All that a decision about one Service rests on. */
+export interface Snapshot extends Circumstances {
+  /** Undefined where there is no such Service (any more). */
+  readonly service: Service | undefined
+  readonly ledger: LedgerView
+  /** Only Services of this class are Berth's; undefined = those without one. */
+  readonly loadBalancerClass: string | undefined
+}
+
+/** One step; those of a plan are taken in order. The first four change the ledger, the others the Service. */
+export type ServiceAction =
+  | { readonly kind: 'hold'; readonly grant: Grant }
+  | { readonly kind: 'release'; readonly service: ServiceKey }
+  | { readonly kind: 'wait'; readonly waiter: Waiter }
+  | { readonly kind: 'stopWaiting'; readonly service: ServiceKey }
+  | { readonly kind: 'setIngress'; readonly addresses: readonly Address[] }
+  | { readonly kind: 'clearIngress' }
+  | { readonly kind: 'setPoolAnnotation'; readonly pool: string | undefined }
+  | { readonly kind: 'setCondition'; readonly condition: AllocatedCondition | undefined }
+  | {
+      readonly kind: 'recordEvent'
+      readonly type: 'Normal' | 'Warning'
+      readonly reason: EventReason
+      readonly note: string
+    }
+
+export type AllocatedCondition = Pick<Condition, 'status' | 'reason' | 'message'>
+
+export type EventReason =
+  | 'IPAllocated'
+  | 'AllocationFailed'
+  | 'AddressLost'
+  | 'AddressConflict'
+  | 'AddressReleased'
+  | 'SecondFamilyMissing'
+  | 'RequestUnreadable'
+
+/** What to do about one Service; nothing where all is as it should be. A plan that was carried out leaves nothing to do. */
+export function planService(snapshot: Snapshot, key: ServiceKey): readonly ServiceAction[] {
+  const { service } = snapshot
+  if (!service) return letGo(snapshot, key)
+  if (service.type !== 'LoadBalancer') return [...letGo(snapshot, key), ...wipe(service)]
+  if (!isOfClass(service, snapshot.loadBalancerClass)) return letGo(snapshot, key)
+  if (service.beingDeleted) return planLeaving(snapshot, service)
+  return carryOut(snapshot, service, decide(snapshot, service))
+}
+
+/** What the Service shows already and may keep: how a fresh ledger learns what was assigned before it. */
+export function adoptable(snapshot: Snapshot): Grant | undefined {
+  const { service } = snapshot
+  if (!service || service.type !== 'LoadBalancer' || !isOfClass(service, snapshot.loadBalancerClass)) return undefined
+  const shown = shownAddresses(service)
+  const request = requestOf(service)
+  if (shown.length === 0 || isRefusal(request)) return undefined
+  const { kept } = review(snapshot, request, shown, service.allocatedFromPool)
+  const stays = kept?.addresses.filter(address => includesAddress(shown, address)) ?? []
+  return kept && stays.length > 0 ? grantFor(service, kept.pool, stays, true) : undefined
+}
+
+type Decision =
+  | {
+      readonly kind: 'granted'
+      readonly pool: string
+      readonly addresses: readonly Address[]
+      readonly missing: MissingFamily | undefined
+      readonly losses: readonly Loss[]
+    }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly losses: readonly Loss[] }
+
+function decide(snapshot: Snapshot, service: Service): Decision {
+  const request = requestOf(service)
+  const shown = shownAddresses(service)
+  if (isRefusal(request)) return { kind: 'refused', refusal: request, losses: [] }
+  const grant = snapshot.ledger.grantOf(service.key)
+  const hint = grant?.pool ?? service.allocatedFromPool
+  const ofShown = review(snapshot, request, shown, service.allocatedFromPool ?? hint)
+  const standing = standingReview(snapshot, request, grant, shown, ofShown)
+  if (standing.kept) {
+    const { pool, addresses } = standing.kept
+    return { kind: 'granted', pool, addresses, missing: standing.missing, losses: lossesOf(shown, addresses, ofShown) }
+  }
+  if (service.request.problem !== undefined) {
+    const refusal: Refusal = { kind: 'requestUnreadable', problem: service.request.problem }
+    return { kind: 'refused', refusal, losses: ofShown.losses }
+  }
+  const answer = allocate(snapshot.book, snapshot.namespaces, snapshot.ledger, request)
+  if (answer.kind !== 'allocation') return { kind: 'refused', refusal: answer, losses: ofShown.losses }
+  return {
+    kind: 'granted',
+    pool: answer.pool,
+    addresses: answer.addresses,
+    missing: missingAfter(snapshot, request, answer.addresses, answer.pool),
+    losses: lossesOf(shown, answer.addresses, ofShown),
+  }
+}
+
+/**
+ * Held or shown: what the ledger says counts, since a status can be old or wiped by hand. Only where the ledger's own word
+ * has never reached the Service and another valid address stands there already, that one stays.
+ */
+function standingReview(
+  snapshot: Snapshot,
+  request: AllocationRequest,
+  grant: Grant | undefined,
+  shown: readonly Address[],
+  ofShown: Review,
+): Review {
+  if (!grant) return ofShown
+  const isKnown = grant.published || shown.every(address => includesAddress(grant.addresses, address))
+  if (!isKnown && ofShown.kept && ofShown.losses.length === 0) return ofShown
+  return review(snapshot, request, grant.addresses, grant.pool)
+}
+
+/** Why each address that the Service shows is not among those that it is to have. */
+function lossesOf(shown: readonly Address[], addresses: readonly Address[], ofShown: Review): readonly Loss[] {
+  return shown
+    .filter(address => !includesAddress(addresses, address))
+    .map(
+      address =>
+        ofShown.losses.find(loss => sameAddress(loss.address, address)) ?? { address, kind: 'replacedByHand' as const },
+    )
+}
+
+/** A Service that prefers two families and was given one at its first allocation: no pool had both. */
+function missingAfter(
+  snapshot: Snapshot,
+  request: AllocationRequest,
+  addresses: readonly Address[],
+  pool: string,
+): MissingFamily | undefined {
+  const [only, second] = addresses
+  if (!only || second || request.wish.kind !== 'preferBoth') return undefined
+  const family = otherFamily(only.family)
+  const usage = snapshot.ledger.usage(pool, family)
+  return {
+    family,
+    pool,
+    objection: usage ? { kind: 'exhausted', family, ...usage } : { kind: 'familyMissing', family },
+  }
+}
+
+function carryOut(snapshot: Snapshot, service: Service, decision: Decision): readonly ServiceAction[] {
+  return decision.kind === 'granted'
+    ? carryOutGrant(snapshot, service, decision)
+    : carryOutRefusal(snapshot, service, decision)
+}
+
+function carryOutGrant(
+  { ledger }: Snapshot,
+  service: Service,
+  decision: Decision & { readonly kind: 'granted' },
+): readonly ServiceAction[] {
+  const { pool, addresses, missing, losses } = decision
+  const actions: ServiceAction[] = []
+  const before = ledger.grantOf(service.key)
+  const isShown = showsExactly(service, addresses)
+  const wasPublished = before?.published === true && sameInOrder(before.addresses, addresses)
+  const grant = grantFor(service, pool, addresses, isShown || wasPublished)
+  if (!before || !sameGrant(before, grant)) actions.push({ kind: 'hold', grant })
+  const isUsedUp = missing?.objection.kind === 'exhausted'
+  actions.push(...lineUp(ledger, service, isUsedUp ? [{ pool, family: missing.family }] : undefined))
+
+  if (!isShown) actions.push({ kind: 'setIngress', addresses })
+  if (service.allocatedFromPool !== pool) actions.push({ kind: 'setPoolAnnotation', pool })
+  const condition = grantedCondition(service, decision)
+  const isNews = !conditionIsCurrent(service, condition)
+  if (isNews) actions.push({ kind: 'setCondition', condition })
+
+  if (losses.length > 0) actions.push(lossEvent(losses))
+  const added = addresses.filter(address => !includesAddress(shownAddresses(service), address))
+  if (added.length > 0) actions.push(event('Normal', 'IPAllocated', wordAllocation(added, pool)))
+  if (isNews && missing) actions.push(event('Normal', 'SecondFamilyMissing', wordMissing(missing)))
+  if (isNews && service.request.problem !== undefined)
+    actions.push(event('Warning', 'RequestUnreadable', condition.message))
+  return actions
+}
+
+function carryOutRefusal(
+  { ledger }: Snapshot,
+  service: Service,
+  { refusal, losses }: Decision & { readonly kind: 'refused' },
+): readonly ServiceAction[] {
+  const actions: ServiceAction[] = []
+  if (ledger.grantOf(service.key)) actions.push({ kind: 'release', service: service.key })
+  actions.push(...lineUp(ledger, service, linesThatCouldHelp(refusal)))
+  if (service.ingress.length > 0) actions.push({ kind: 'clearIngress' })
+  if (service.allocatedFromPool !== undefined) actions.push({ kind: 'setPoolAnnotation', pool: undefined })
+  const words = wordRefusal(refusal)
+  const current: AllocatedCondition = { status: 'False', reason: words.reason, message: words.text }
+  if (losses.length > 0) actions.push(lossEvent(losses))
+  if (!conditionIsCurrent(service, current)) {
+    const message = losses.length > 0 ? `${words.text} ${wordLosses(losses).text}` : words.text
+    actions.push({ kind: 'setCondition', condition: { ...current, message } })
+    actions.push(event('Warning', 'AllocationFailed', words.text))
+  }
+  return actions
+}
+
+function grantedCondition(
+  service: Service,
+  { pool, addresses, missing, losses }: Decision & { readonly kind: 'granted' },
+): AllocatedCondition {
+  const text = wordAllocation(addresses, pool)
+  const { problem } = service.request
+  if (problem !== undefined) {
+    const message = `${text} It stays as it is, since the request cannot be read: ${problem}`
+    return { status: 'True', reason: 'RequestUnreadable', message }
+  }
+  if (missing) return { status: 'True', reason: 'SecondFamilyMissing', message: `${text} ${wordMissing(missing)}` }
+  if (losses.length > 0) return { status: 'True', reason: 'Reassigned', message: `${text} ${wordLosses(losses).text}` }
+  return { status: 'True', reason: 'Allocated', message: text }
+}
+
+/** What a condition says about the past (which edit took an address) stays until something new is to be said. */
+function conditionIsCurrent(service: Service, wanted: AllocatedCondition): boolean {
+  const current = service.conditions.find(condition => condition.type === allocatedCondition)
+  if (!current || current.status !== wanted.status) return false
+  if (current.reason === wanted.reason && current.message === wanted.message) return true
+  const tellsThePast =
+    wanted.status === 'True'
+      ? wanted.reason === 'Allocated' && current.reason === 'Reassigned'
+      : current.reason === wanted.reason
+  return tellsThePast && current.message.startsWith(`${wanted.message} `)
+}
+
+/** Keeps the Service's place true: `lines` are those where it waits, undefined = it waits for nothing. */
+function lineUp(
+  ledger: LedgerView,
+  service: Service,
+  lines: readonly WaitingLine[] | undefined,
+): readonly ServiceAction[] {
+  const present = ledger.waiterOf(service.key)
+  if (!lines) return present ? [{ kind: 'stopWaiting', service: service.key }] : []
+  const { key, creationTimestampMs, uid } = service
+  if (present?.uid === uid && sameLines(present.lines, lines)) return []
+  return [{ kind: 'wait', waiter: { service: key, creationTimestampMs, uid, lines } }]
+}
+
+/** Where an address that is freed or becomes shareable could end the wait. */
+function linesThatCouldHelp(refusal: Refusal): readonly WaitingLine[] {
+  if (refusal.kind !== 'noPoolFits') return []
+  const { wish } = refusal.request
+  return refusal.verdicts.flatMap(({ pool, objection }) => {
+    if (objection.kind === 'addressHeld') return [{ pool, family: objection.address.family }]
+    if (objection.kind !== 'exhausted') return []
+    const families = wish.kind === 'preferBoth' ? [wish.primary, otherFamily(wish.primary)] : [objection.family]
+    return families.map(family => ({ pool, family }))
+  })
+}
+
+function sameLines(some: readonly WaitingLine[], others: readonly WaitingLine[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ pool, family }, index) => others[index]?.pool === pool && others[index]?.family === family)
+  )
+}
+
+function letGo({ ledger }: Snapshot, key: ServiceKey): readonly ServiceAction[] {
+  const actions: ServiceAction[] = []
+  if (ledger.grantOf(key)) actions.push({ kind: 'release', service: key })
+  if (ledger.waiterOf(key)) actions.push({ kind: 'stopWaiting', service: key })
+  return actions
+}
+
+/** Takes Berth's marks off a Service that is no load balancer any more; what others wrote stays. */
+function wipe(service: Service): readonly ServiceAction[] {
+  const condition = service.conditions.find(one => one.type === allocatedCondition)
+  if (service.allocatedFromPool === undefined && !condition) return []
+  const actions: ServiceAction[] = []
+  if (service.ingress.length > 0) actions.push({ kind: 'clearIngress' })
+  if (service.allocatedFromPool !== undefined) actions.push({ kind: 'setPoolAnnotation', pool: undefined })
+  if (condition) actions.push({ kind: 'setCondition', condition: undefined })
+  return actions
+}
+
+/** A Service that waits for its finalizers keeps what it has, so that its last connections end well, and gets nothing new. */
+function planLeaving(snapshot: Snapshot, service: Service): readonly ServiceAction[] {
+  const { ledger } = snapshot
+  const actions: ServiceAction[] = [...lineUp(ledger, service, undefined)]
+  if (ledger.grantOf(service.key)) return actions
+  const grant = adoptable(snapshot)
+  return grant ? [...actions, { kind: 'hold', grant }] : actions
+}
+
+function requestOf(service: Service): AllocationRequest | Refusal {
+  const wish = wishOf(service)
+  if (isRefusal(wish)) return wish
+  const { request } = service
+  const isReadable = request.problem === undefined
+  return {
+    service: service.key,
+    namespace: service.namespace,
+    labels: service.labels,
+    wish,
+    addresses: isReadable ? request.addresses : [],
+    pool: isReadable ? request.pool : undefined,
+    claim: claimOf(service),
+  }
+}
+
+/** The API server has given the Service its cluster IPs by its families and policy; the addresses follow them. */
+function wishOf({ clusterIPFamilies, ipFamilyPolicy }: Service): FamilyWish | Refusal {
+  const [primary, secondary] = clusterIPFamilies
+  if (!primary) return { kind: 'noClusterIP' }
+  if (!secondary)
+    return ipFamilyPolicy === 'RequireDualStack'
+      ? { kind: 'secondClusterIPMissing', family: otherFamily(primary) }
+      : { kind: 'one', family: primary }
+  switch (ipFamilyPolicy) {
+    case 'SingleStack':
+      return { kind: 'one', family: primary }
+    case 'PreferDualStack':
+      return { kind: 'preferBoth', primary }
+    case 'RequireDualStack':
+      return { kind: 'both', primary }
+  }
+}
+
+function isRefusal(value: AllocationRequest | FamilyWish | Refusal): value is Refusal {
+  return 'kind' in value && (value.kind === 'noClusterIP' || value.kind === 'secondClusterIPMissing')
+}
+
+function isOfClass(service: Service, wanted: string | undefined): boolean {
+  return (service.loadBalancerClass ?? '') === (wanted ?? '')
+}
+
+function shownAddresses(service: Service): readonly Address[] {
+  return service.ingress.flatMap(element => (element.kind === 'address' ? [element.address] : []))
+}
+
+function showsExactly(service: Service, addresses: readonly Address[]): boolean {
+  const { ingress } = service
+  return (
+    ingress.length === addresses.length &&
+    ingress.every((element, index) => {
+      const address = addresses[index]
+      return element.kind === 'address' && address !== undefined && sameAddress(element.address, address)
+    })
+  )
+}
+
+function grantFor(service: Service, pool: string, addresses: readonly Address[], published: boolean): Grant {
+  return { service: service.key, uid: service.uid, pool, addresses, claim: claimOf(service), published }
+}
+
+function sameGrant(one: Grant, other: Grant): boolean {
+  return (
+    one.uid === other.uid &&
+    one.pool === other.pool &&
+    one.published === other.published &&
+    sameInOrder(one.addresses, other.addresses) &&
+    sameClaim(one.claim, other.claim)
+  )
+}
+
+function sameInOrder(one: readonly Address[], other: readonly Address[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every((address, index) => {
+      const counterpart = other[index]
+      return counterpart !== undefined && sameAddress(address, counterpart)
+    })
+  )
+}
+
+function event(type: 'Normal' | 'Warning', reason: EventReason, note: string): ServiceAction {
+  return { kind: 'recordEvent', type, reason, note }
+}
+
+function lossEvent(losses: readonly Loss[]): ServiceAction {
+  const words: Wording<EventReason> = wordLosses(losses)
+  return event(words.reason === 'AddressReleased' ? 'Normal' : 'Warning', words.reason, words.text)
+}
