@@ -39,6 +39,12 @@ export interface WireState {
   readonly announcedOn: readonly string[] | undefined
 }
 
+/** The records as a plan looks at them, by `recordKey`. */
+export interface Records {
+  get(key: string): OwnershipRecord | undefined
+  values(): Iterable<OwnershipRecord>
+}
+
 /** All that a plan depends on. */
 export interface Situation {
   /** This node. */
@@ -50,7 +56,7 @@ export interface Situation {
   /** Services that no node can announce. */
   readonly refused: readonly { readonly service: Service; readonly refusal: Refusal }[]
   /** By `recordKey`. */
-  readonly records: ReadonlyMap<string, OwnershipRecord>
+  readonly records: Records
   /** What this node answers for, by address. */
   readonly wire: ReadonlyMap<string, WireState>
   /** Addresses of ours for which another speaker's gratuitous packet was seen, and that speaker's node. */
@@ -112,11 +118,11 @@ export type AnnouncedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 
 export const announcedCondition = 'berth.dev/Announced'
 
 /** Who has a group by the records: its first member's that has one. */
-export function ownerOf(group: Group, records: ReadonlyMap<string, OwnershipRecord>): string | undefined {
+export function ownerOf(group: Group, records: Records): string | undefined {
   return claimOf(group, records)?.node
 }
 
-function claimOf(group: Group, records: ReadonlyMap<string, OwnershipRecord>): Claim | undefined {
+function claimOf(group: Group, records: Records): Claim | undefined {
   for (const { service } of group.members) {
     const claim = records.get(recordKey(service))?.claim
     if (claim) return claim

@@ -1,3 +1,5 @@
+import { fieldOf, identityOf, listOf, numberOf, textOf, textsOf } from '../../kube/json.ts'
+
 /** What one interface of a node offers to layer 2. */
 export interface InterfaceFacts {
   readonly name: string
@@ -10,6 +12,7 @@ export interface InterfaceFacts {
 
 /** What a speaker says of itself in its Lease, for all the others to decide by. */
 export interface SpeakerFacts {
+  readonly node: string
   /** New with every start of the process. */
   readonly run: string
   /** It is about to stop and wants its addresses taken over. */
@@ -49,7 +52,7 @@ export function formatFacts(facts: SpeakerFacts): string {
   const interfaces = facts.interfaces
     .map(({ name, mac, carrier, subnets }) => ({ name, mac, carrier, subnets: [...subnets].sort() }))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
-  return JSON.stringify({ run: facts.run, leaving: facts.leaving, interfaces })
+  return JSON.stringify({ node: facts.node, run: facts.run, leaving: facts.leaving, interfaces })
 }
 
 /** The facts that a text names, or undefined: another version's speaker may write what this one cannot read. */
@@ -60,41 +63,29 @@ export function parseFacts(text: string): SpeakerFacts | undefined {
   } catch {
     return undefined
   }
-  const { run, leaving, interfaces } = fields(value)
-  if (typeof run !== 'string' || run === '' || !Array.isArray(interfaces)) return undefined
-  return { run, leaving: leaving === true, interfaces: interfaces.flatMap(parseInterface) }
+  const node = textOf(fieldOf(value, 'node'))
+  const run = textOf(fieldOf(value, 'run'))
+  if (!node || !run) return undefined
+  const interfaces = listOf(fieldOf(value, 'interfaces')).flatMap(parseInterface)
+  return { node, run, leaving: fieldOf(value, 'leaving') === true, interfaces }
 }
 
 function parseInterface(value: unknown): readonly InterfaceFacts[] {
-  const { name, mac, carrier, subnets } = fields(value)
-  if (typeof name !== 'string' || typeof mac !== 'string' || !Array.isArray(subnets)) return []
-  const texts = subnets.filter(subnet => typeof subnet === 'string')
-  return [{ name, mac, carrier: carrier === true, subnets: texts }]
+  const name = textOf(fieldOf(value, 'name'))
+  const mac = textOf(fieldOf(value, 'mac'))
+  if (name === undefined || mac === undefined) return []
+  const subnets = listOf(fieldOf(value, 'subnets')).filter(subnet => typeof subnet === 'string')
+  return [{ name, mac, carrier: fieldOf(value, 'carrier') === true, subnets }]
 }
 
-/** A Lease object as the API server sends it, or undefined where it is no speaker's. */
+/** A Lease object as the API server sends it, or undefined where it is no speaker's or given back. Never throws. */
 export function parseSpeakerLease(object: unknown): SpeakerLease | undefined {
-  const { metadata, spec } = fields(object)
-  const { name, namespace, uid, resourceVersion, annotations } = fields(metadata)
-  const { holderIdentity, leaseDurationSeconds } = fields(spec)
-  const factsText = fields(annotations)[factsAnnotation]
-  if (typeof name !== 'string' || typeof namespace !== 'string' || typeof uid !== 'string') return undefined
-  if (typeof resourceVersion !== 'string' || typeof factsText !== 'string') return undefined
-  if (typeof holderIdentity !== 'string' || holderIdentity === '') return undefined
-  const facts = parseFacts(factsText)
-  if (!facts) return undefined
-  const seconds = typeof leaseDurationSeconds === 'number' && leaseDurationSeconds > 0 ? leaseDurationSeconds : 10
-  return {
-    key: `${namespace}/${name}`,
-    resourceVersion,
-    uid,
-    node: holderIdentity,
-    durationMs: seconds * 1000,
-    facts,
-    factsText,
-  }
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+  const identity = identityOf(object)
+  const spec = fieldOf(object, 'spec')
+  const factsText = textsOf(fieldOf(fieldOf(object, 'metadata'), 'annotations'))[factsAnnotation]
+  const facts = factsText === undefined ? undefined : parseFacts(factsText)
+  if (!identity || !facts || factsText === undefined || !textOf(fieldOf(spec, 'holderIdentity'))) return undefined
+  const { key, uid, resourceVersion } = identity
+  const durationMs = (numberOf(fieldOf(spec, 'leaseDurationSeconds')) ?? 10) * 1000
+  return { key, resourceVersion, uid, node: facts.node, durationMs, facts, factsText }
 }

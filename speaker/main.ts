@@ -1,0 +1,41 @@
+import { pino } from 'pino'
+import { loadCredentials } from '../kube/credentials.ts'
+import { createTransport } from '../kube/transport.ts'
+import { readFlags, type SpeakerFlags } from './flags.ts'
+import { createHttp } from './http.ts'
+import { createSpeaker } from './speaker.ts'
+import { startWire } from './wire/wire.ts'
+
+// Flags, wiring, signals; no decisions.
+
+async function main(flags: SpeakerFlags): Promise<void> {
+  const log = pino({ level: flags.logLevel, base: { node: flags.nodeName } })
+  const transport = createTransport(await loadCredentials(flags.kubeconfig), { userAgent: 'berth-speaker' })
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'asked to stop')
+      stop.abort()
+    })
+  }
+  const { nodeName: node, ...options } = flags
+  const speaker = createSpeaker({ ...options, node, transport, startWire, log })
+  const http = flags.port === 0 ? undefined : createHttp(speaker.health)
+  try {
+    await http?.listen({ host: '::', port: flags.port })
+    log.info({ namespace: flags.namespace, port: flags.port }, 'starting')
+    await speaker.run(stop.signal)
+    log.info('stopped')
+  } finally {
+    await http?.close()
+    transport.close()
+  }
+}
+
+const given = readFlags(process.argv.slice(2), process.env)
+if ('answer' in given) {
+  process.stdout.write(`${given.answer}\n`)
+  process.exitCode = given.exitCode
+} else {
+  await main(given.flags)
+}

@@ -1,0 +1,229 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { SpeakerHealth } from './status.ts'
+import type { WireCounter } from './wire/messages.ts'
+
+type Labels = Readonly<Record<string, string>>
+type Sample = readonly [Labels, number]
+
+interface Definition {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly kind: 'gauge' | 'counter'
+  readonly read: (health: SpeakerHealth) => readonly Sample[]
+}
+
+/** A registry whose values are read off the speaker when somebody asks: nothing is counted twice, and nothing goes stale. */
+export function createMetrics(health: () => SpeakerHealth): Registry {
+  const registry = new Registry()
+  for (const { name, help, labels, kind, read } of definitions) {
+    // Into this registry alone, and not into the process-wide one.
+    const common = { name, help, labelNames: [...labels], registers: [] }
+    if (kind === 'gauge') {
+      const gauge = new Gauge({
+        ...common,
+        collect() {
+          this.reset()
+          for (const [labels, value] of read(health())) this.set(labels, value)
+        },
+      })
+      registry.registerMetric(gauge)
+    } else {
+      const counter = new Counter({
+        ...common,
+        collect() {
+          this.reset()
+          for (const [labels, value] of read(health())) this.inc(labels, value)
+        },
+      })
+      registry.registerMetric(counter)
+    }
+  }
+  return registry
+}
+
+const definitions: readonly Definition[] = [
+  {
+    name: 'berth_speaker_announced',
+    help: 'Addresses that this node answers for: 1 once the segment knows, 0 while it does not or no interface can be used.',
+    labels: ['service', 'protocol', 'node', 'ip'],
+    kind: 'gauge',
+    read: ({ node, wire, servicesOf }) =>
+      [...wire].flatMap(([ip, { announcedOn }]) =>
+        servicesOf(ip).map(
+          (service): Sample => [{ service, protocol: 'layer2', node, ip }, announcedOn?.length ? 1 : 0],
+        ),
+      ),
+  },
+  {
+    name: 'berth_speaker_members',
+    help: 'Speakers by what this one takes them for: alive, leaving or gone.',
+    labels: ['liveness'],
+    kind: 'gauge',
+    read: ({ members }) =>
+      ['alive', 'leaving', 'gone'].map(liveness => [
+        { liveness },
+        [...members.values()].filter(member => member.liveness === liveness).length,
+      ]),
+  },
+  {
+    name: 'berth_speaker_cut_off',
+    help: '1 while the API server has not been heard for longer than this speaker’s Lease lasts.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ cutOff }) => [[{}, cutOff ? 1 : 0]],
+  },
+  {
+    name: 'berth_speaker_lease_age_seconds',
+    help: 'Time since this speaker’s Lease was last renewed.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ leaseRenewedAtMs }) =>
+      Number.isFinite(leaseRenewedAtMs) ? [[{}, (performance.now() - leaseRenewedAtMs) / 1000]] : [],
+  },
+  {
+    name: 'berth_speaker_refused_services',
+    help: 'LoadBalancer Services that no node can announce, by reason.',
+    labels: ['reason'],
+    kind: 'gauge',
+    read: ({ reconciler }) => Array.from(reconciler.refused, ([reason, count]) => [{ reason }, count]),
+  },
+  {
+    name: 'berth_speaker_reconciliations_total',
+    help: 'Runs of observe, elect, plan and apply.',
+    labels: [],
+    kind: 'counter',
+    read: ({ reconciler }) => [[{}, reconciler.runs]],
+  },
+  {
+    name: 'berth_speaker_reconciliation_seconds',
+    help: 'Duration of the last run.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ reconciler }) => [[{}, reconciler.lastRunMs / 1000]],
+  },
+  {
+    name: 'berth_speaker_writes_waiting',
+    help: 'Objects that wait to be written to the API server, running ones included.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ writesWaiting, writesRunning }) => [[{}, writesWaiting + writesRunning]],
+  },
+  {
+    name: 'berth_speaker_events_dropped_total',
+    help: 'Events that could not be recorded.',
+    labels: [],
+    kind: 'counter',
+    read: ({ eventsDropped }) => [[{}, eventsDropped]],
+  },
+  {
+    name: 'berth_watch_up',
+    help: '1 while the watch of a resource is open.',
+    labels: ['resource'],
+    kind: 'gauge',
+    read: ({ watches }) => watches.map(({ resource, state }) => [{ resource }, state === 'watching' ? 1 : 0]),
+  },
+  {
+    name: 'berth_watch_lists_total',
+    help: 'Full lists of a resource.',
+    labels: ['resource'],
+    kind: 'counter',
+    read: ({ watches }) => watches.map(({ resource, lists }) => [{ resource }, lists]),
+  },
+  {
+    name: 'berth_watch_failures_total',
+    help: 'Lists and watches of a resource that failed.',
+    labels: ['resource'],
+    kind: 'counter',
+    read: ({ watches }) => watches.map(({ resource, failures }) => [{ resource }, failures]),
+  },
+  {
+    name: 'berth_layer2_requests_received_total',
+    help: 'ARP requests and Neighbor Solicitations for an address that this node announces.',
+    labels: ['ip', 'interface'],
+    kind: 'counter',
+    read: health => byAddress(health, counter => counter.requestsReceived),
+  },
+  {
+    name: 'berth_layer2_responses_sent_total',
+    help: 'Answers to them.',
+    labels: ['ip', 'interface'],
+    kind: 'counter',
+    read: health => byAddress(health, counter => counter.responsesSent),
+  },
+  {
+    name: 'berth_layer2_gratuitous_sent_total',
+    help: 'Unasked packets for an address: gratuitous ARP, unsolicited Neighbor Advertisements.',
+    labels: ['ip', 'interface'],
+    kind: 'counter',
+    read: health => byAddress(health, counter => counter.gratuitousSent),
+  },
+  {
+    name: 'berth_layer2_malformed_total',
+    help: 'Packets that break their RFC.',
+    labels: ['interface', 'protocol'],
+    kind: 'counter',
+    read: health => byInterface(health).map(counter => [interfaceLabels(counter), counter.malformed]),
+  },
+  {
+    name: 'berth_layer2_ignored_total',
+    help: 'Well-formed packets that got no answer, by reason.',
+    labels: ['interface', 'protocol', 'reason'],
+    kind: 'counter',
+    read: health => byInterface(health).flatMap(counter => byReason(counter, counter.ignored)),
+  },
+  {
+    name: 'berth_layer2_dropped_total',
+    help: 'Packets that should have left or arrived and did not, by reason.',
+    labels: ['interface', 'protocol', 'reason'],
+    kind: 'counter',
+    read: health => byInterface(health).flatMap(counter => byReason(counter, counter.dropped)),
+  },
+  {
+    name: 'berth_layer2_conflicts_total',
+    help: 'Packets in which a station that is no speaker claimed an address that this node announces.',
+    labels: [],
+    kind: 'counter',
+    read: ({ conflicts }) => [[{}, conflicts]],
+  },
+  {
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory of the process.',
+    labels: [],
+    kind: 'gauge',
+    read: () => [[{}, process.memoryUsage.rss()]],
+  },
+  {
+    name: 'process_cpu_seconds_total',
+    help: 'User and system time of the process.',
+    labels: [],
+    kind: 'counter',
+    read: () => {
+      const { user, system } = process.cpuUsage()
+      return [[{}, (user + system) / 1e6]]
+    },
+  },
+]
+
+type AddressCounter = WireCounter & { readonly kind: 'address' }
+type InterfaceCounter = WireCounter & { readonly kind: 'interface' }
+
+function byAddress({ totals }: SpeakerHealth, value: (counter: AddressCounter) => number): readonly Sample[] {
+  return [...totals.values()].flatMap(counter =>
+    counter.kind === 'address'
+      ? [[{ ip: counter.address, interface: counter.interface }, value(counter)] as const]
+      : [],
+  )
+}
+
+function byInterface({ totals }: SpeakerHealth): readonly InterfaceCounter[] {
+  return [...totals.values()].filter(counter => counter.kind === 'interface')
+}
+
+function interfaceLabels(counter: InterfaceCounter): Labels {
+  return { interface: counter.interface, protocol: counter.protocol }
+}
+
+function byReason(counter: InterfaceCounter, counts: Readonly<Record<string, number>>): readonly Sample[] {
+  return Object.entries(counts).map(([reason, count]) => [{ ...interfaceLabels(counter), reason }, count])
+}

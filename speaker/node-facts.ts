@@ -1,0 +1,26 @@
+import { formatAddress, parseAddress } from '../net/address.ts'
+import { firstAddress, prefixRange } from '../net/range.ts'
+import type { InterfaceFacts, SpeakerFacts } from './layer2/facts.ts'
+import type { NetworkInterface } from './wire/messages.ts'
+
+/** What this node's speaker says of itself, from what the wire thread says of the interfaces. */
+export function factsOf(
+  self: { readonly node: string; readonly run: string },
+  interfaces: readonly NetworkInterface[],
+  leaving: boolean,
+): SpeakerFacts {
+  return { ...self, leaving, interfaces: interfaces.filter(one => one.layer2).map(interfaceFacts) }
+}
+
+function interfaceFacts({ name, mac, up, carrier, addresses }: NetworkInterface): InterfaceFacts {
+  return { name, mac, carrier: up && carrier, subnets: [...new Set(addresses.flatMap(subnetOf))].sort() }
+}
+
+/** The network of an interface's address; none for link-local addresses and for host routes, which say nothing about the segment. */
+function subnetOf({ address: text, prefixLength }: NetworkInterface['addresses'][number]): readonly string[] {
+  const address = parseAddress(text)
+  if (!address || /^(fe80:|169\.254\.)/i.test(text)) return []
+  if (prefixLength >= (address.family === 'IPv4' ? 32 : 128) || prefixLength === 0) return []
+  const network = firstAddress(prefixRange({ address, length: prefixLength }))
+  return [`${formatAddress(network)}/${prefixLength}`]
+}

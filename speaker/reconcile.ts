@@ -1,0 +1,226 @@
+import type { Logger } from 'pino'
+import { resolveConfig } from '../crds/resolve.ts'
+import type { Service, ServiceKey } from '../kube/service.ts'
+import { type Survey, surveyOf } from './advertisements.ts'
+import type { Announcer } from './announcer.ts'
+import type { EndpointIndex } from './endpoints.ts'
+import { elect, type Verdict } from './layer2/election.ts'
+import { type CandidateCache, type Group, groupsOf } from './layer2/groups.ts'
+import type { Member } from './layer2/membership.ts'
+import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
+import type { Refusal } from './layer2/refusal.ts'
+import { ownerOf, plan, type RipeKey, type SpeakerAction } from './plan.ts'
+import type { Sources } from './sources.ts'
+import type { WriteAction, Writer } from './writer.ts'
+
+/*
+ * The speaker's loop: observe → elect → plan → apply. It is always the whole of it, since who announces one address depends
+ * on who announces the others; what makes that cheap is that nearly everything is remembered between two runs (the
+ * survey, each Service's advertisements) and that changes which come together are looked at together.
+ */
+
+/** The loop. */
+export interface Reconciler {
+  /** Something has changed: run soon. `nodes` = the nodes, members or configuration, on which everything depends. */
+  wake(what?: 'nodes'): void
+  /** Runs now. */
+  runNow(): void
+  /** The Services of an address that the last election gave to this node; none = it is not ours. */
+  servicesOf(address: string): readonly ServiceKey[]
+  readonly state: ReconcilerState
+}
+
+/** For metrics and readiness. */
+export interface ReconcilerState {
+  readonly runs: number
+  /** Duration of the last run. */
+  readonly lastRunMs: number
+  /** When the oldest change that no run has looked at came; undefined = all were. */
+  readonly wokenAtMs: number | undefined
+  readonly services: number
+  readonly groups: number
+  /** Groups that this node has won. */
+  readonly owned: number
+  readonly refused: ReadonlyMap<Refusal['kind'], number>
+}
+
+export interface ReconcilerOptions {
+  readonly self: string
+  readonly sources: Sources
+  readonly endpoints: EndpointIndex
+  /** Who is there: replaceable by any other detector. Undefined while this node must not decide yet. */
+  readonly members: () => ReadonlyMap<string, Member> | undefined
+  readonly announcer: Announcer
+  readonly writer: Writer
+  readonly isStopping: () => boolean
+  readonly namespace: string
+  readonly log: Logger
+  readonly waits?: { readonly moveMs: number; readonly refusalMs: number }
+}
+
+// A burst of changes makes one run of this per so many milliseconds, and a run takes at most a third of the time.
+const minPauseMs = 5
+const defaultWaits = { moveMs: 2_000, refusalMs: 1_000 }
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { self, sources, announcer, writer, log, waits = defaultWaits } = options
+  let survey: Survey | undefined
+  let candidates: CandidateCache = new Map()
+  let pacing: Pacing<RipeKey> = new Map()
+  let own = new Map<string, ServiceKey[]>()
+  let timer: NodeJS.Timeout | undefined
+  let timerAtMs = Number.POSITIVE_INFINITY
+  let state: ReconcilerState = {
+    runs: 0,
+    lastRunMs: 0,
+    wokenAtMs: undefined,
+    services: 0,
+    groups: 0,
+    owned: 0,
+    refused: new Map(),
+  }
+
+  function wake(what?: 'nodes'): void {
+    if (what === 'nodes') survey = undefined
+    const nowMs = performance.now()
+    if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
+    runAt(nowMs + Math.max(minPauseMs, 2 * state.lastRunMs))
+  }
+
+  function runAt(atMs: number): void {
+    if (timerAtMs <= atMs) return
+    clearTimeout(timer)
+    timerAtMs = atMs
+    timer = setTimeout(runNow, Math.max(0, atMs - performance.now()))
+  }
+
+  function runNow(): void {
+    clearTimeout(timer)
+    timer = undefined
+    timerAtMs = Number.POSITIVE_INFINITY
+    const members = options.members()
+    if (!members) return
+    const beginMs = performance.now()
+    run(members, beginMs)
+    state = { ...state, runs: state.runs + 1, lastRunMs: performance.now() - beginMs, wokenAtMs: undefined }
+  }
+
+  function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
+    const observed = observe(members)
+    const contests = observed.groups.map(group => ({
+      key: group.key,
+      candidates: group.candidates,
+      owner: ownerOf(group, sources.records),
+    }))
+    const verdicts = elect(contests)
+    const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
+    own = servicesByAddress(won)
+
+    pacing = pace(pacing, waiting(won, verdicts, observed.refused), nowMs)
+    const ripe = ripeKeys(pacing, waitMs, nowMs)
+    const nextMs = nextRipeMs(pacing, waitMs, nowMs)
+    if (nextMs !== undefined) runAt(nextMs)
+
+    const { wire, seen, yielded } = announcer
+    const { records } = sources
+    const stopping = options.isStopping()
+    const { groups, refused } = observed
+    const situation = { self, members, groups, verdicts, refused, records, wire, seen, yielded, stopping }
+    apply(plan({ ...situation, ripe: key => ripe.has(key) }))
+    const kinds = Map.groupBy(refused, ({ refusal }) => refusal.kind)
+    state = {
+      ...state,
+      services: sources.services.size,
+      groups: groups.length,
+      owned: won.length,
+      refused: new Map(Array.from(kinds, ([kind, list]) => [kind, list.length])),
+    }
+  }
+
+  function observe(members: ReadonlyMap<string, Member>): Observed {
+    if (survey?.members !== members) {
+      const { config } = resolveConfig(
+        { ipAddressPools: sources.pools.values(), l2Advertisements: sources.advertisements.values() },
+        { namespace: options.namespace },
+      )
+      survey = surveyOf({
+        config,
+        nodes: new Map(Array.from(sources.nodes.values(), node => [node.name, node])),
+        members,
+      })
+      candidates = new Map()
+    }
+    const refused: { service: Service; refusal: Refusal }[] = []
+    const advertisements = []
+    for (const service of sources.services.values()) {
+      const advertisement = survey.advertisementsFor(service, options.endpoints.of(service.key))
+      if (advertisement?.kind === 'offered') advertisements.push(advertisement)
+      else if (advertisement) refused.push(advertisement)
+      else if (!service.beingDeleted) refused.push({ service, refusal: { kind: 'NoAddress' } })
+    }
+    return { groups: groupsOf(advertisements, candidates), refused }
+  }
+
+  function waitMs(key: RipeKey): number {
+    return key.startsWith('move ') ? waits.moveMs : waits.refusalMs
+  }
+
+  function apply(actions: readonly SpeakerAction[]): void {
+    const writes: WriteAction[] = []
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'announce': {
+          const addresses = action.announcements.map(announcement => announcement.address)
+          announcer.announce(action.announcements)
+          log.info({ addresses, because: action.because }, 'announcing')
+          break
+        }
+        case 'withdraw':
+          announcer.withdraw(action.addresses)
+          log.info({ addresses: action.addresses, because: action.because }, 'withdrawn')
+          break
+        case 'claim':
+        case 'publish':
+        case 'deleteRecord':
+        case 'setCondition':
+          writes.push(action)
+      }
+    }
+    writer.want(writes)
+  }
+
+  return {
+    wake,
+    runNow,
+    servicesOf: address => own.get(address) ?? [],
+    get state() {
+      return state
+    },
+  }
+}
+
+interface Observed {
+  readonly groups: readonly Group[]
+  readonly refused: readonly { readonly service: Service; readonly refusal: Refusal }[]
+}
+
+function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> {
+  const services = new Map<string, ServiceKey[]>()
+  for (const { service, offers } of groups.flatMap(group => group.members)) {
+    for (const { text } of offers) services.set(text, [...(services.get(text) ?? []), service.key])
+  }
+  return services
+}
+
+/** What of this may have to wait: moves to us that nobody urgently needs, and refusals. */
+function* waiting(
+  won: readonly Group[],
+  verdicts: ReadonlyMap<string, Verdict>,
+  refused: Observed['refused'],
+): Generator<RipeKey> {
+  for (const { key } of won) {
+    const because = verdicts.get(key)?.because
+    if (because === 'spread' || because === 'preferred') yield `move ${key}`
+  }
+  for (const { service } of refused) yield `refusal ${service.key}`
+}

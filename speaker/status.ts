@@ -1,0 +1,69 @@
+import type { WatchHealth } from '../kube/watch.ts'
+import type { Member } from './layer2/membership.ts'
+import type { WireState } from './plan.ts'
+import type { ReconcilerState } from './reconcile.ts'
+import type { WireCounter } from './wire/messages.ts'
+
+/** The wire thread's totals, the last word on each address or interface. */
+export type WireTotals = Map<string, WireCounter>
+
+/** Takes a report's counters in. */
+export function takeCounters(totals: WireTotals, counters: readonly WireCounter[]): void {
+  for (const counter of counters) {
+    const about = counter.kind === 'address' ? counter.address : counter.protocol
+    totals.set(`${counter.kind} ${about} ${counter.interface}`, counter)
+  }
+}
+
+/** All that a speaker can say of itself; metrics and readiness are made from it. */
+export interface SpeakerHealth {
+  readonly node: string
+  readonly interfacesKnown: boolean
+  /** Everything that is watched was listed once. */
+  readonly synced: boolean
+  /** Its own Lease has come back by the watch. */
+  readonly joined: boolean
+  /** It has not heard the API server for longer than its Lease lasts. */
+  readonly cutOff: boolean
+  readonly leaving: boolean
+  /** Monotonic; -Infinity = never. */
+  readonly leaseRenewedAtMs: number
+  readonly members: ReadonlyMap<string, Member>
+  readonly watches: readonly (WatchHealth & { readonly resource: string })[]
+  readonly writesWaiting: number
+  readonly writesRunning: number
+  readonly eventsDropped: number
+  readonly reconciler: ReconcilerState
+  readonly wire: ReadonlyMap<string, WireState>
+  /** The Services that an address of this node's belongs to. */
+  readonly servicesOf: (address: string) => readonly string[]
+  readonly totals: WireTotals
+  readonly conflicts: number
+}
+
+/** Why the speaker is not ready to take part, in words; empty = it is. */
+export function whyNotReady(health: SpeakerHealth): readonly string[] {
+  const reasons: string[] = []
+  if (!health.interfacesKnown) reasons.push('the wire thread has not said which interfaces there are')
+  if (!health.synced) {
+    const missing = health.watches.filter(
+      watch => watch.lists === 0 || watch.state === 'listing' || watch.state === 'idle',
+    )
+    const names = missing.map(watch => (watch.lastError ? `${watch.resource} (${watch.lastError})` : watch.resource))
+    reasons.push(`not everything has been listed yet${names.length > 0 ? `: ${names.join(', ')}` : ''}`)
+  }
+  if (!health.joined) reasons.push('its Lease has not been seen yet')
+  if (health.synced && health.joined && health.reconciler.runs === 0) reasons.push('nothing has been decided yet')
+  if (health.leaving) reasons.push('it is stopping')
+  return reasons
+}
+
+// Longer than any garbage collection or list of five thousand Services on a busy machine.
+const stuckAfterMs = 30_000
+
+/** Why the speaker should be started anew; empty = it is well. An API server that is away is no reason: owners go on. */
+export function whyNotHealthy(health: SpeakerHealth, nowMs: number): readonly string[] {
+  const { wokenAtMs } = health.reconciler
+  const waiting = health.synced && health.joined && wokenAtMs !== undefined && nowMs - wokenAtMs > stuckAfterMs
+  return waiting ? [`changes of ${Math.round((nowMs - wokenAtMs) / 1000)} s ago have not been looked at`] : []
+}
