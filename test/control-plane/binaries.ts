@@ -42,6 +42,8 @@ export interface BinaryOptions {
   /** Told what is being built, how long it has taken and how long it may take. */
   readonly progress?: ((line: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
+  /** Where to look for the go command: on the PATH, then where its installer puts it. */
+  readonly goCommands?: readonly string[] | undefined
 }
 
 const oldestGo = [1, 26] as const
@@ -65,22 +67,22 @@ export async function binary(name: BinaryName, options: BinaryOptions = {}): Pro
   }
 }
 
-async function findOrBuild(name: BinaryName, { progress, signal }: BinaryOptions): Promise<string> {
+async function findOrBuild(name: BinaryName, options: BinaryOptions): Promise<string> {
   const { pins } = recipes[name]
   const version = await pinnedVersion(pins)
   const folder = join(cacheFolder(), `${pins}-${version}-${await fingerprint(pins)}-${process.arch}`)
   const path = join(folder, name)
   if (await isExecutable(path)) return path
 
-  const go = await findGo(name, pins)
+  const go = await findGo(name, pins, options.goCommands ?? ['go', '/usr/local/go/bin/go'])
   await mkdir(folder, { recursive: true })
   // One build at a time on this machine, whatever it builds: two would compile the same packages twice.
-  await using _lock = await takeLock(join(cacheFolder(), 'build.lock'), name, { progress, signal })
+  await using _lock = await takeLock(join(cacheFolder(), 'build.lock'), name, options)
   if (await isExecutable(path)) return path
   await removeAbandoned(folder, name)
   const unfinished = join(folder, `.${name}.${process.pid}`)
   try {
-    await build(go, name, version, unfinished, { progress, signal })
+    await build(go, name, version, unfinished, options)
     await rename(unfinished, path)
   } finally {
     await rm(unfinished, { force: true })
@@ -175,9 +177,9 @@ async function fingerprint(pins: Pins): Promise<string> {
 }
 
 /** Asked in the folder of the pins, where an older go command may fetch the toolchain that go.mod asks for. */
-async function findGo(name: BinaryName, pins: Pins): Promise<string> {
+async function findGo(name: BinaryName, pins: Pins, candidates: readonly string[]): Promise<string> {
   let found = 'there is none on the PATH'
-  for (const go of ['go', '/usr/local/go/bin/go']) {
+  for (const go of candidates) {
     try {
       const { stdout } = await promisify(execFile)(go, ['version'], { cwd: join(import.meta.dirname, pins) })
       const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout) ?? []
