@@ -1,0 +1,180 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadCredentials } from '../kube/credentials.ts'
+import { ApiError, createTransport, type Transport } from '../kube/transport.ts'
+import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
+import { type FuzzedObject, fuzzedObject } from './arbitrary.ts'
+import type { ConfigKind } from './config.ts'
+import { parseConfig } from './parse.ts'
+import { apiVersion, plurals, resourcePath } from './resources.ts'
+import { ruleExamples } from './rule-examples.ts'
+
+let controlPlane: ControlPlane
+let transport: Transport
+
+beforeAll(async () => {
+  controlPlane = await startControlPlane()
+  transport = createTransport(await loadCredentials(await controlPlane.kubeconfig()))
+})
+
+afterAll(async () => {
+  transport?.close()
+  await controlPlane?.stop()
+})
+
+/** What the API server answers to an object of this kind: 'accepted', or why not. Nothing is kept. */
+async function answerTo(kind: ConfigKind, spec: object): Promise<string> {
+  return create(kind, 'example', spec, { dryRun: 'All' })
+}
+
+async function create(
+  kind: ConfigKind,
+  name: string,
+  spec: object,
+  query: Record<string, string> = {},
+): Promise<string> {
+  try {
+    await transport.request({
+      method: 'POST',
+      path: resourcePath(kind, 'default'),
+      query: { ...query, fieldValidation: 'Strict' },
+      body: { apiVersion, kind, metadata: { name }, spec },
+    })
+    return 'accepted'
+  } catch (error) {
+    if (error instanceof ApiError) return error.message
+    throw error
+  }
+}
+
+test('the API server takes every CRD, its names and its rules, within the cost limits', async () => {
+  const { items } = await transport.request<{
+    items: { metadata: { name: string }; status: { conditions: { type: string; status: string; message: string }[] } }[]
+  }>({ method: 'GET', path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions' })
+  const states = items.map(({ metadata, status }) => ({
+    name: metadata.name,
+    conditions: status.conditions.map(condition => `${condition.type}=${condition.status}`).toSorted(),
+  }))
+  expect(states).toEqual(
+    Object.values(plurals)
+      .toSorted()
+      .map(plural => ({ name: `${plural}.berth.dev`, conditions: ['Established=True', 'NamesAccepted=True'] })),
+  )
+})
+
+describe('each rule has an object that keeps it and one that is refused with advice', () => {
+  test.each(ruleExamples)('$kind: $rule', async ({ kind, good, bad, answer }) => {
+    expect(await answerTo(kind, good)).toBe('accepted')
+    expect(await answerTo(kind, bad)).toContain(answer)
+  })
+})
+
+test('the largest objects that the schema admits are not too costly to check', async () => {
+  const ranges = Array.from({ length: 256 }, (_, index) => {
+    const network = `2001:db8:${index.toString(16)}`
+    return `${network}::1-${network}:ffff::2`
+  })
+  expect(await answerTo('IPAddressPool', { addresses: ranges })).toBe('accepted')
+  const values = Array.from({ length: 64 }, (_, index) => `node-${index}`.padEnd(63, 'x'))
+  const selectors = Array.from({ length: 64 }, (_, index) => ({
+    matchLabels: { app: `web-${index}` },
+    matchExpressions: Array.from({ length: 8 }, () => ({ key: 'kubernetes.io/hostname', operator: 'In', values })),
+  }))
+  expect(await answerTo('L2Advertisement', { nodeSelectors: selectors })).toBe('accepted')
+  expect(await answerTo('BGPAdvertisement', { nodeSelectors: selectors })).toBe('accepted')
+})
+
+test('a manifest of MetalLB needs nothing but another apiVersion', async () => {
+  const peer = {
+    myASN: 64512,
+    peerASN: 64513,
+    peerAddress: '172.30.0.3',
+    peerPort: 180,
+    holdTime: '1m30s',
+    keepaliveTime: '30s',
+    passwordSecret: {},
+    bfdProfile: 'bfd',
+    ebgpMultiHop: true,
+    nodeSelectors: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['a', 'b'] }] }],
+    disableMP: false,
+    dualStackAddressFamily: false,
+  }
+  expect(await answerTo('BGPPeer', peer)).toBe('accepted')
+  const spec = {
+    addresses: ['192.168.10.0/24', '192.168.9.1-192.168.9.5', 'fc00:f853:0ccd:e799::/124'],
+    avoidBuggyIPs: true,
+    serviceAllocation: { priority: 50, namespaces: ['a'], namespaceSelectors: [{ matchLabels: { foo: 'bar' } }] },
+  }
+  expect(await answerTo('IPAddressPool', spec)).toBe('accepted')
+})
+
+function patchPeer(fields: object): Promise<string> {
+  const patch = JSON.stringify({ spec: fields })
+  return controlPlane
+    .kubectl(['patch', 'bgppeer', 'steady', '--type=merge', '--patch', patch])
+    .catch((error: unknown) => String(error))
+}
+
+test('enableGracefulRestart of a BGPPeer cannot be changed, other fields can', async () => {
+  const spec = { myASN: 64512, peerASN: 64513, peerAddress: '192.0.2.1' }
+  expect(await create('BGPPeer', 'steady', spec)).toBe('accepted')
+  expect(await patchPeer({ holdTime: '9s', enableGracefulRestart: false })).toContain('patched')
+  expect(await patchPeer({ enableGracefulRestart: true })).toContain('enableGracefulRestart cannot be changed')
+})
+
+test('kubectl explains fields, down to the last', async () => {
+  const explained = await controlPlane.kubectl([
+    'explain',
+    'lbpool.spec.serviceAllocation.namespaceSelectors.matchExpressions.operator',
+  ])
+  expect(explained.replaceAll(/\s+/g, ' ')).toContain('How the label is compared: In and NotIn with values')
+  const status = await controlPlane.kubectl(['explain', 'ipaddresspools.status.availableIPv6'])
+  expect(status).toContain('How many IPv6 addresses can still be assigned.')
+})
+
+async function listFuzzed(kind: ConfigKind): Promise<object[]> {
+  const path = resourcePath(kind, 'fuzz')
+  return (await transport.request<{ items: object[] }>({ method: 'GET', path })).items
+}
+
+test('1,000 fuzzed objects: whatever the API server lets through is read without an exception', async () => {
+  const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
+  console.info(`FUZZ_SEED=${seed}`)
+  const objects = fc.sample(fuzzedObject, { numRuns: 1000, seed })
+  await controlPlane.kubectl(['create', 'namespace', 'fuzz'])
+  const answers = new Map<ConfigKind, { accepted: number; refused: number }>()
+  const send = async ({ kind, spec, labels }: FuzzedObject, index: number): Promise<void> => {
+    const count = answers.get(kind) ?? { accepted: 0, refused: 0 }
+    answers.set(kind, count)
+    try {
+      await transport.request({
+        method: 'POST',
+        path: resourcePath(kind, 'fuzz'),
+        query: { fieldValidation: 'Ignore' },
+        body: { apiVersion, kind, metadata: { name: `object-${index}`, labels }, spec },
+      })
+      count.accepted++
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status >= 500) throw error
+      count.refused++
+    }
+  }
+  await Promise.all(objects.map(send))
+  for (const [kind, { accepted, refused }] of answers) {
+    expect({ kind, accepted: accepted > 5, refused: refused > 5 }).toEqual({ kind, accepted: true, refused: true })
+  }
+
+  const resources = {
+    ipAddressPools: await listFuzzed('IPAddressPool'),
+    l2Advertisements: await listFuzzed('L2Advertisement'),
+    bgpAdvertisements: await listFuzzed('BGPAdvertisement'),
+    bgpPeers: await listFuzzed('BGPPeer'),
+    bfdProfiles: await listFuzzed('BFDProfile'),
+    communities: await listFuzzed('Community'),
+  }
+  const { verdicts, problems } = parseConfig(resources)
+  expect(verdicts).toHaveLength([...answers.values()].reduce((sum, { accepted }) => sum + accepted, 0))
+  console.info(Object.fromEntries(answers), `${problems.length} problems`)
+  // The schema has seen to everything that concerns one object alone.
+  expect(problems.filter(problem => problem.reason === 'Invalid')).toEqual([])
+})
