@@ -233,7 +233,6 @@ async function stay(stage: Stage, address: string): Promise<void> {
   narrator.say('')
   narrator.say(`The logs are in ${lab.directory}. Ctrl-C ends it all.`)
   await once(signal, 'abort')
-  signal.throwIfAborted()
 }
 
 /** Runs kubectl, and shows the command and what it printed. */

@@ -80,9 +80,12 @@ export async function batch(namespace: Namespace, commands: readonly string[]): 
   await namespace.run(['ip', '-batch', '-'], { input: `${commands.join('\n')}\n` })
 }
 
-/** Sets kernel parameters of a namespace. */
+/** Sets kernel parameters of a namespace; without `sysctl`, which small machines lack. */
 export async function sysctl(namespace: Namespace, settings: Readonly<Record<string, string | number>>): Promise<void> {
-  await namespace.run(['sysctl', '-qw', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)])
+  const writes = Object.entries(settings).map(
+    ([name, value]) => `echo ${value} >/proc/sys/${name.replaceAll('.', '/')}`,
+  )
+  await namespace.run(['sh', '-c', writes.join(' && ')])
 }
 
 /** No duplicate address detection and no router solicitations: a lab starts in milliseconds, and captures show only what is tested. */

@@ -1,19 +1,18 @@
-import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { installPackages } from '../run/packages.ts'
 import { createWorld, labEnvironment } from './namespace.ts'
 
 /** The programs that a lab or its probes run, by the Debian package that has them. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   iproute2: ['ip', 'bridge'],
   'util-linux': ['nsenter', 'setpriv', 'unshare'],
-  procps: ['sysctl'],
   nftables: ['nft'],
   iptables: ['iptables', 'ip6tables'],
   'iputils-arping': ['arping'],
   ndisc6: ['ndisc6'],
   tcpdump: ['tcpdump'],
+  curl: ['curl'],
 }
 
 let answer: Promise<string | undefined> | undefined
@@ -26,15 +25,13 @@ export async function whyNoLab(progress?: (line: string) => void): Promise<strin
 
 async function findObstacle(progress: ((line: string) => void) | undefined): Promise<string | undefined> {
   if (process.platform !== 'linux') return `network namespaces are a thing of Linux; this is ${process.platform}`
-  const missing = await missingPackages()
+  let missing = await missingPackages()
+  if (missing.length > 0 && process.getuid?.() === 0) {
+    await installPackages(line => progress?.(line))
+    missing = await missingPackages()
+  }
   if (missing.length > 0) {
-    const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing]
-    if (process.getuid?.() !== 0) return `programs are missing; as root: ${install.join(' ')}`
-    progress?.(`Installing ${missing.join(', ')}`)
-    const problem = await installAsRoot(install)
-    const stillMissing = await missingPackages()
-    if (stillMissing.length > 0)
-      return `${stillMissing.join(', ')} could not be installed: ${problem ?? 'programs not found'}`
+    return `programs are missing; as root: apt-get install --no-install-recommends ${missing.join(' ')}`
   }
   return await whyNoNamespaces()
 }
@@ -57,18 +54,6 @@ async function isOnPath(program: string): Promise<boolean> {
     if (found) return true
   }
   return false
-}
-
-/** What apt-get complained about, if it did. */
-async function installAsRoot([program = '', ...rest]: readonly string[]): Promise<string | undefined> {
-  const env = { ...labEnvironment, DEBIAN_FRONTEND: 'noninteractive' }
-  try {
-    await promisify(execFile)('apt-get', ['update'], { env })
-    await promisify(execFile)(program, rest, { env })
-    return undefined
-  } catch (error) {
-    return (error as { stderr?: string }).stderr?.trim() || String(error)
-  }
 }
 
 async function whyNoNamespaces(): Promise<string | undefined> {
