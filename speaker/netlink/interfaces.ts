@@ -49,7 +49,7 @@ function keyOf(address: LinkAddress): string {
  */
 export const excludedByDefault: readonly string[] = [
   '^veth',
-  '^(docker|br-|cbr|cni|podman|virbr|lxc|lxd|vnet|tap)',
+  '^(docker|br-[0-9a-f]{12}$|cbr|cni|podman|virbr|lxc|lxd|vnet|tap)',
   '^(cali|cilium|flannel|weave|ovn|antrea|genev|vxlan|tunl|wg|tailscale)',
   '^(kube-ipvs|nodelocaldns|dummy|ifb)',
   '^lo$',
