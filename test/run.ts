@@ -7,7 +7,10 @@ import { installPackages } from './run/packages.ts'
 import type { ProjectMessage } from './run/project.ts'
 import { isGood, lastLine, type Outcome, skippedByReason, total, verdict } from './run/tally.ts'
 
-/** `npm test`: gets this machine ready, then runs every check and all tests one after the other, and sums up. */
+/**
+ * `npm test`: gets this machine ready, then runs every check and all tests one after the other, and sums up.
+ * `npm test -- types unit` does these steps only.
+ */
 
 const root = join(import.meta.dirname, '..')
 const environment = {
@@ -74,13 +77,15 @@ async function project(name: keyof typeof minutesAllowed): Promise<Outcome> {
   const child = fork(file, [name], { cwd: root, env: environment, detached: true })
   const end = (): void => void (child.pid && child.exitCode === null && process.kill(-child.pid, 'SIGKILL'))
   let outcome: Outcome | undefined
-  let running: readonly string[] = []
+  let unfinished: readonly string[] = []
   child.on('message', (message: ProjectMessage) => {
     if (message.kind === 'outcome') outcome = message.outcome
-    else running = message.files
+    else unfinished = message.files
   })
   const limit = setTimeout(() => {
-    indented(`not over after ${minutesAllowed[name]} minutes and ended; it was at ${running.join(', ')}`)
+    indented(
+      `ended, since it was not over after ${minutesAllowed[name]} minutes; not finished: ${unfinished.join(', ')}`,
+    )
     end()
   }, minutesAllowed[name] * 60_000)
   process.once('exit', end)
@@ -94,8 +99,16 @@ function indented(text: string): void {
   console.log(text.replaceAll(/^/gm, '   '))
 }
 
+/** All of them, or those that are named. */
+function stepsNamed(names: readonly string[]): readonly Step[] {
+  const unknown = names.filter(name => !steps.some(step => step.name === name))
+  if (unknown.length === 0) return names.length === 0 ? steps : steps.filter(step => names.includes(step.name))
+  console.error(`There is no step ${unknown.join(', ')}; there are ${steps.map(step => step.name).join(', ')}.`)
+  return process.exit(2)
+}
+
 /** Runs the steps and gives what came out, by name; a step whose needs failed counts as failed without being run. */
-async function runAll(): Promise<ReadonlyMap<string, Outcome>> {
+async function runAll(steps: readonly Step[]): Promise<ReadonlyMap<string, Outcome>> {
   const outcomes = new Map<string, Outcome>()
   for (const [index, { name, title, needs = [], run }] of steps.entries()) {
     console.log(`\n[${index + 1}/${steps.length}] ${title}`)
@@ -117,7 +130,7 @@ console.log(
     `${isRoot ? 'as root' : 'not as root'}.\nThe first run on a machine builds a Kubernetes control plane, ` +
     'about 6 minutes on two cores; later ones need a few minutes in all.',
 )
-const outcomes = await runAll()
+const outcomes = await runAll(stepsNamed(process.argv.slice(2)))
 const sum = total([...outcomes.values()])
 const mustRunAll = Boolean(process.env['CI']) && isRoot
 

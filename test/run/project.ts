@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { type Reporter, startVitest, type TestModule } from 'vitest/node'
 import { type Outcome, type Skipped, total } from './tally.ts'
 
@@ -6,9 +7,9 @@ import { type Outcome, type Skipped, total } from './tally.ts'
  * Vitest's own reporter does the printing.
  */
 
-/** What the process that started this one is told: the files whose tests run now; at the end, what came out. */
+/** What the process that started this one is told: the files that are not through yet; at the end, what came out. */
 export type ProjectMessage =
-  | { readonly kind: 'running'; readonly files: readonly string[] }
+  | { readonly kind: 'unfinished'; readonly files: readonly string[] }
   | { readonly kind: 'outcome'; readonly outcome: Outcome }
 
 function tell(message: ProjectMessage): Promise<unknown> {
@@ -17,18 +18,20 @@ function tell(message: ProjectMessage): Promise<unknown> {
 
 /** Why files skip their tests, by module id: they print a line that starts with `Skipped` while they are loaded. */
 const printedReasons = new Map<string, string>()
-const running = new Set<string>()
+const unfinished = new Set<string>()
 let loading: TestModule | undefined
 
 const listener: Reporter = {
+  onTestRunStart: specifications => {
+    for (const { moduleId } of specifications) unfinished.add(relative(process.cwd(), moduleId))
+    void tell({ kind: 'unfinished', files: [...unfinished] })
+  },
   onTestModuleQueued: module => {
     loading = module
-    running.add(module.relativeModuleId)
-    void tell({ kind: 'running', files: [...running] })
   },
-  onTestModuleEnd: module => {
-    running.delete(module.relativeModuleId)
-    void tell({ kind: 'running', files: [...running] })
+  onTestModuleEnd: ({ moduleId }) => {
+    unfinished.delete(relative(process.cwd(), moduleId))
+    void tell({ kind: 'unfinished', files: [...unfinished] })
   },
   onUserConsoleLog: ({ content }) => {
     const [, reason] = /^skipped\W*(.+)/im.exec(content) ?? []
