@@ -92,18 +92,16 @@ export function createTransport(credentials: Credentials, options: TransportOpti
       if (socket) {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
+        // The agent still connects for requests that were waiting in it when it was destroyed.
+        if (closed) socket.destroy()
       }
       return socket
     }
     return agent
   }
 
-  /** Sends, and resolves with the head of the answer. Time-out and abort are the caller's. */
-  function open(
-    call: Call,
-    token: string | undefined,
-    agent: http.Agent,
-  ): { head: Promise<http.IncomingMessage>; request: http.ClientRequest } {
+  /** Sends, and resolves with the head of the answer; ends early where `cancel` says so. */
+  function open(call: Call, token: string | undefined, cancel: Cancel, agent: http.Agent): Sent {
     const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': userAgent }
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
     if (call.payload !== undefined) {
@@ -124,6 +122,8 @@ export function createTransport(credentials: Credentials, options: TransportOpti
       request.once('response', resolve)
       // Stays for the request's whole life: an error after the head (a cut connection) reaches the reader of the body too.
       request.on('error', reject)
+      // A request that waits for a connection reports that it was destroyed only when it gets one.
+      cancel.use(request, reject)
     })
     request.end(call.payload)
     return { head, request }
@@ -131,8 +131,7 @@ export function createTransport(credentials: Credentials, options: TransportOpti
 
   /** One try: head and body. */
   async function attempt(call: Call, token: string | undefined, cancel: Cancel, agent: http.Agent): Promise<Answer> {
-    const { head, request } = open(call, token, agent)
-    cancel.use(request)
+    const { head, request } = open(call, token, cancel, agent)
     try {
       const response = await head
       const body = await readBody(response, maxBodyBytes)
@@ -191,9 +190,7 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     try {
       const token = await credentials.token()
       cancel.throwIfCancelled()
-      const { head, request } = open(call, token, unbounded)
-      cancel.use(request)
-      const response = await head
+      const response = await open(call, token, cancel, unbounded).head
       cancel.stopClock()
       const status = response.statusCode ?? 0
       if (status !== 200) {
@@ -237,6 +234,11 @@ interface Call {
   readonly contentType: string
 }
 
+interface Sent {
+  readonly head: Promise<http.IncomingMessage>
+  readonly request: http.ClientRequest
+}
+
 interface Answer {
   readonly status: number
   readonly retryAfter: string | undefined
@@ -273,8 +275,8 @@ function callOf(request: ApiRequest): Call {
 interface Cancel {
   /** What to throw, once it was cancelled. */
   readonly reason: unknown
-  /** The request that is under way now. */
-  use(request: http.ClientRequest): void
+  /** The request that is under way now, and whom to tell when it is cancelled. */
+  use(request: http.ClientRequest, reject: (reason: unknown) => void): void
   throwIfCancelled(): void
   stopClock(): void
   done(): void
@@ -284,10 +286,12 @@ interface Cancel {
 
 function createCancel(name: string, signal: AbortSignal | undefined, timeoutMs: number): Cancel {
   let current: http.ClientRequest | undefined
+  let tell: ((reason: unknown) => void) | undefined
   let reason: unknown
   function cancel(why: unknown): void {
     reason ??= why
     current?.destroy(why instanceof Error ? why : new Error('aborted'))
+    tell?.(why)
   }
   const onAbort = (): void => cancel(signal?.reason ?? new Error('aborted'))
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -300,8 +304,9 @@ function createCancel(name: string, signal: AbortSignal | undefined, timeoutMs: 
     get reason() {
       return reason
     },
-    use(request) {
+    use(request, reject) {
       current = request
+      tell = reject
       if (reason !== undefined) cancel(reason)
     },
     throwIfCancelled() {
