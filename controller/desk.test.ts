@@ -351,7 +351,7 @@ function simulate(commands: readonly Command[]): void {
           ...service(`s${step.name}`, { ...step.edit, uid: `u${version}`, creationTimestampMs: world.clock }),
           ...step.edit,
           resourceVersion: version,
-        } as Service)
+        })
         break
       }
       case 'delete':

@@ -22,6 +22,8 @@ export interface DeskOptions {
   readonly loadBalancerClass: string | undefined
   /** Called for every Service for which the desk has decided something that is not written yet. */
   readonly onWork: (key: ServiceKey) => void
+  /** Called when the use of a pool changes. */
+  readonly onUse?: (pool: string) => void
 }
 
 export interface Desk {
@@ -40,7 +42,7 @@ export interface Desk {
   setNamespace(name: string, labels: Labels | undefined): void
 }
 
-export function createDesk({ services, loadBalancerClass, onWork }: DeskOptions): Desk {
+export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskOptions): Desk {
   const ledger = createLedger()
   const labelsByNamespace = new Map<string, Labels>()
   let namespaces = namespacesFrom(labelsByNamespace)
@@ -76,6 +78,7 @@ export function createDesk({ services, loadBalancerClass, onWork }: DeskOptions)
         const before = ledger.grantOf(action.grant.service)
         ledger.hold(action.grant)
         if (before) noteFreed(before, action.grant)
+        onUse?.(action.grant.pool)
         return
       }
       case 'release': {
@@ -99,6 +102,7 @@ export function createDesk({ services, loadBalancerClass, onWork }: DeskOptions)
   function release(grant: Grant): void {
     ledger.release(grant.service)
     noteFreed(grant, undefined)
+    onUse?.(grant.pool)
   }
 
   /** An address that was let go, or whose holder now shares it otherwise, can help those who wait for its pool. */

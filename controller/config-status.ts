@@ -1,0 +1,138 @@
+import type { Logger } from 'pino'
+import type { ConfigVerdict } from '../crds/resolve.ts'
+import { isConflict, isNotFound } from '../kube/api-error.ts'
+import { patchStatus } from '../kube/apply.ts'
+import { setCondition } from '../kube/conditions.ts'
+import { createQueue, type Queue } from '../kube/queue.ts'
+import type { Transport } from '../kube/transport.ts'
+import type { IpFamily } from '../net/address.ts'
+import type { ConfigWatch } from './config-watch.ts'
+import type { LedgerView } from './ledger.ts'
+import { fieldManager } from './reconcile.ts'
+
+/** What `kubectl get ipaddresspools` shows of a pool's use. */
+export interface PoolCounts {
+  readonly assigned: string
+  readonly available: string
+  readonly assignedIPv4: number
+  readonly assignedIPv6: number
+  readonly availableIPv4: number
+  readonly availableIPv6: number
+}
+
+/** Writes what became of each object of the configuration into its status: only what changed, counters at most once a second. */
+export interface ConfigStatus {
+  /** The configuration may have new verdicts. */
+  verdictsChanged(): void
+  /** The pool gave out or got back an address. */
+  poolUsed(pool: string): void
+  run(signal: AbortSignal): Promise<void>
+  readonly queue: Queue<string>
+}
+
+export interface ConfigStatusOptions {
+  readonly transport: Transport
+  readonly namespace: string
+  readonly config: ConfigWatch
+  readonly ledger: LedgerView
+  readonly mayWrite: () => boolean
+  readonly log: Logger
+}
+
+const counterDelayMs = 1_000
+
+const plurals: Readonly<Record<ConfigVerdict['kind'], string>> = {
+  IPAddressPool: 'ipaddresspools',
+  L2Advertisement: 'l2advertisements',
+  BGPAdvertisement: 'bgpadvertisements',
+  BGPPeer: 'bgppeers',
+  BFDProfile: 'bfdprofiles',
+  Community: 'communities',
+}
+
+export function createConfigStatus(options: ConfigStatusOptions): ConfigStatus {
+  const { transport, namespace, config, ledger, mayWrite, log } = options
+  const written = new Map<string, string>()
+  const queue = createQueue<string>({
+    name: 'config status',
+    concurrency: 2,
+    process: writeOne,
+    onError: (key, err, attempt) => log.warn({ object: key, attempt, err }, 'cannot write the status; trying again'),
+  })
+
+  async function writeOne(id: string): Promise<void> {
+    const verdict = config.resolved().verdicts.find(one => idOf(one) === id)
+    if (!verdict || !mayWrite()) {
+      written.delete(id)
+      return
+    }
+    const { kind, key, ready, reason, message, generation: observedGeneration } = verdict
+    const status = ready ? 'True' : 'False'
+    const conditions = setCondition(
+      verdict.conditions,
+      { type: 'Ready', status, reason, message, observedGeneration },
+      new Date(),
+    )
+    const counts = kind === 'IPAddressPool' ? { ...poolCounts(ledger, verdict.name), observedGeneration } : {}
+    const told = `${verdict.uid} ${JSON.stringify(counts)}`
+    if (conditions === verdict.conditions && written.get(id) === told) return
+    try {
+      await patchStatus(transport, {
+        path: `/apis/berth.dev/v1beta1/namespaces/${verdict.namespace}/${plurals[kind]}/${verdict.name}`,
+        resourceVersion: verdict.resourceVersion,
+        patch: { status: { ...counts, ...(conditions !== verdict.conditions && { conditions }) } },
+        fieldManager,
+      })
+    } catch (error) {
+      if (isNotFound(error)) return
+      // The watch brings the newer object; until then there is nothing better to write.
+      if (isConflict(error)) return queue.addAfter(id, counterDelayMs / 10)
+      throw error
+    }
+    written.set(id, told)
+    if (conditions !== verdict.conditions) log.info({ kind, object: key, ready, reason }, message)
+  }
+
+  return {
+    queue,
+    verdictsChanged() {
+      for (const verdict of config.resolved().verdicts) queue.add(idOf(verdict))
+    },
+    poolUsed(pool) {
+      queue.addAfter(`IPAddressPool ${namespace}/${pool}`, counterDelayMs)
+    },
+    run: signal => queue.run(signal),
+  }
+}
+
+function idOf({ kind, key }: Pick<ConfigVerdict, 'kind' | 'key'>): string {
+  return `${kind} ${key}`
+}
+
+/** The pool's numbers; zeros where it is not in use. */
+export function poolCounts(ledger: LedgerView, pool: string): PoolCounts {
+  const none = { size: 0n, inUse: 0n }
+  const of = (family: IpFamily): typeof none => ledger.usage(pool, family) ?? none
+  const [four, six] = [of('IPv4'), of('IPv6')]
+  return {
+    assigned: formatCount(four.inUse + six.inUse),
+    available: formatCount(four.size - four.inUse + six.size - six.inUse),
+    assignedIPv4: clamped(four.inUse),
+    assignedIPv6: clamped(six.inUse),
+    availableIPv4: clamped(four.size - four.inUse),
+    availableIPv6: clamped(six.size - six.inUse),
+  }
+}
+
+/** JSON numbers are exact up to here; the schema says that this much stands for "or more". */
+function clamped(count: bigint): number {
+  return count > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(count)
+}
+
+/** Exact up to a million, the nearest power of two above: nobody reads 18446744073709551610. */
+function formatCount(count: bigint): string {
+  if (count <= 1_048_576n) return String(count)
+  const bits = count.toString(2).length
+  const half = 3n << BigInt(bits - 2)
+  return `2^${count >= half ? bits : bits - 1}`
+}

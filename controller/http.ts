@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+
+/** What the HTTP side asks the program. */
+export interface Probes {
+  /** Why the program should be restarted; undefined = it works. */
+  whyUnhealthy(): string | undefined
+  /** Why it cannot do its job yet; undefined = it can. */
+  whyNotReady(): string | undefined
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+/** /metrics, /healthz, /readyz. The server is loaded on demand: a controller without a port does without it. */
+export async function createHttp(probes: Probes): Promise<FastifyInstance> {
+  const { fastify } = await import('fastify')
+  const server = fastify({ logger: false, forceCloseConnections: true })
+  server.get('/healthz', (_, reply) => answer(reply, probes.whyUnhealthy()))
+  server.get('/readyz', (_, reply) => answer(reply, probes.whyNotReady()))
+  server.get('/metrics', async (_, reply) => {
+    const { contentType, text } = await probes.metrics()
+    return reply.type(contentType).send(text)
+  })
+  return server
+}
+
+interface Reply {
+  code(status: number): Reply
+  type(contentType: string): Reply
+  send(text: string): unknown
+}
+
+function answer(reply: Reply, problem: string | undefined): unknown {
+  return reply
+    .code(problem === undefined ? 200 : 503)
+    .type('text/plain; charset=utf-8')
+    .send(`${problem ?? 'ok'}\n`)
+}
