@@ -1,11 +1,16 @@
-import { Agent, request } from 'node:https'
 import { readFile } from 'node:fs/promises'
-import type { ControlPlane } from '../control-plane/control-plane.ts'
+import { Agent, request } from 'node:https'
 import { parse } from 'yaml'
+import type { ControlPlane } from '../control-plane/control-plane.ts'
 
 /** The barest client there is: benchmarks must measure the API server and the programs, not a library between them. */
 export interface BenchApi {
-  call(method: string, path: string, body?: unknown, contentType?: string): Promise<{ readonly status: number; readonly text: string }>
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+  ): Promise<{ readonly status: number; readonly text: string }>
   /** Calls back with each object of a watch until closed. */
   watch(path: string, onObject: (type: string, object: unknown) => void): Promise<{ close(): void }>
   close(): void
@@ -41,12 +46,18 @@ export async function benchApi(controlPlane: ControlPlane, connections: number):
     call: (method, path, body, contentType = 'application/json') =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? undefined : JSON.stringify(body)
-        const call = request(new URL(path, cluster.server), { method, agent, headers: text ? { ...headers, 'content-type': contentType } : headers }, response => {
-          const chunks: Buffer[] = []
-          response.on('data', (chunk: Buffer) => chunks.push(chunk))
-          response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
-          response.on('error', reject)
-        })
+        const call = request(
+          new URL(path, cluster.server),
+          { method, agent, headers: text ? { ...headers, 'content-type': contentType } : headers },
+          response => {
+            const chunks: Buffer[] = []
+            response.on('data', (chunk: Buffer) => chunks.push(chunk))
+            response.on('end', () =>
+              resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+            )
+            response.on('error', reject)
+          },
+        )
         call.on('error', reject)
         call.end(text)
       }),
@@ -77,7 +88,11 @@ export async function benchApi(controlPlane: ControlPlane, connections: number):
 }
 
 /** Runs a job for each of 0…count-1, at most `parallel` at once. */
-export async function inParallel(count: number, parallel: number, job: (index: number) => Promise<void>): Promise<void> {
+export async function inParallel(
+  count: number,
+  parallel: number,
+  job: (index: number) => Promise<void>,
+): Promise<void> {
   let next = 0
   const workers = Array.from({ length: Math.min(parallel, count) }, async () => {
     while (next < count) await job(next++)

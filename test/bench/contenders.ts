@@ -25,7 +25,16 @@ export function berth(controlPlane: ControlPlane): Contender {
     },
     startController: async () => {
       const kubeconfig = await controlPlane.kubeconfig()
-      const command = [process.execPath, join(root, 'dist/controller.mjs'), '--kubeconfig', kubeconfig, '--namespace', 'berth-system', '--port', '0']
+      const command = [
+        process.execPath,
+        join(root, 'dist/controller.js'),
+        '--kubeconfig',
+        kubeconfig,
+        '--namespace',
+        'berth-system',
+        '--port',
+        '0',
+      ]
       return startProgram('berth-controller', command, {}, controlPlane.directory)
     },
   }
@@ -53,7 +62,12 @@ export function metallb(controlPlane: ControlPlane): Contender {
         '--health-probe-port=0',
         `--pod-name=${podName}`,
       ]
-      return startProgram('metallb-controller', command, { KUBECONFIG: await controlPlane.kubeconfig() }, controlPlane.directory)
+      return startProgram(
+        'metallb-controller',
+        command,
+        { KUBECONFIG: await controlPlane.kubeconfig() },
+        controlPlane.directory,
+      )
     },
   }
 }
@@ -62,7 +76,9 @@ export function metallb(controlPlane: ControlPlane): Contender {
 export async function metallbCRDs(): Promise<readonly string[]> {
   const modules = join(root, 'test/control-plane/metallb')
   await promisify(execFile)('go', ['mod', 'download', 'go.universe.tf/metallb'], { cwd: modules })
-  const { stdout } = await promisify(execFile)('go', ['list', '-m', '-f', '{{.Dir}}', 'go.universe.tf/metallb'], { cwd: modules })
+  const { stdout } = await promisify(execFile)('go', ['list', '-m', '-f', '{{.Dir}}', 'go.universe.tf/metallb'], {
+    cwd: modules,
+  })
   const folder = join(stdout.trim(), 'config/crd/bases')
   return (await readdir(folder)).filter(file => file.endsWith('.yaml')).map(file => join(folder, file))
 }

@@ -4,12 +4,20 @@ import { benchControllers } from './controller.ts'
 import { number, table } from './report.ts'
 
 /** Assignments of many pending Services, latency of new ones, and memory: Berth's controller beside MetalLB's. */
-export async function controllerSection(options: { readonly quick: boolean; readonly progress: (line: string) => void }): Promise<string> {
+export async function controllerSection(options: {
+  readonly quick: boolean
+  readonly progress: (line: string) => void
+}): Promise<string> {
   const size = options.quick
     ? { services: 500, steadyServices: 100, steadyPerSecond: 20 }
     : { services: 5_000, steadyServices: 600, steadyPerSecond: 20 }
   await using controlPlane = await startControlPlane({ progress: options.progress })
-  const bench = await benchControllers(controlPlane, [berth(controlPlane), metallb(controlPlane)], size, options.progress)
+  const bench = await benchControllers(
+    controlPlane,
+    [berth(controlPlane), metallb(controlPlane)],
+    size,
+    options.progress,
+  )
   const rows = bench.results.map(result => [
     result.name,
     `${number(result.allAssignedSeconds, 1)} s`,

@@ -2,7 +2,15 @@ import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { type BenchApi, benchApi } from './api.ts'
 import type { Contender } from './contenders.ts'
 import type { Program } from './program.ts'
-import { allAssigned, clearAssignments, createPending, createToAddressMs, deleteServices, rawStatusPatchesPerSecond, steadyPrefix } from './services.ts'
+import {
+  allAssigned,
+  clearAssignments,
+  createPending,
+  createToAddressMs,
+  deleteServices,
+  rawStatusPatchesPerSecond,
+  steadyPrefix,
+} from './services.ts'
 import { percentile } from './statistics.ts'
 
 /** What a controller did with many pending Services and with a steady stream of new ones. */
@@ -64,7 +72,12 @@ export async function benchControllers(
   }
 }
 
-async function benchOne(api: BenchApi, contender: Contender, size: ControllerBenchSize, progress: (line: string) => void): Promise<ControllerResult> {
+async function benchOne(
+  api: BenchApi,
+  contender: Contender,
+  size: ControllerBenchSize,
+  progress: (line: string) => void,
+): Promise<ControllerResult> {
   const assigned = allAssigned(api, size.services, 600_000)
   const program = await contender.startController()
   try {
@@ -83,7 +96,9 @@ async function benchOne(api: BenchApi, contender: Contender, size: ControllerBen
       createToAddressP50Ms: percentile(waitedMs, 0.5),
       createToAddressP99Ms: percentile(waitedMs, 0.99),
     }
-    progress(`${contender.name}: create to address p50 ${result.createToAddressP50Ms.toFixed(1)} ms, p99 ${result.createToAddressP99Ms.toFixed(1)} ms`)
+    progress(
+      `${contender.name}: create to address p50 ${result.createToAddressP50Ms.toFixed(1)} ms, p99 ${result.createToAddressP99Ms.toFixed(1)} ms`,
+    )
     return result
   } finally {
     await program.stop()

@@ -20,7 +20,12 @@ export interface Program {
 }
 
 /** Starts a program with its output in a file of the given folder, so that nothing it prints costs the measurement. */
-export function startProgram(name: string, command: readonly string[], environment: Record<string, string>, logFolder: string): Program {
+export function startProgram(
+  name: string,
+  command: readonly string[],
+  environment: Record<string, string>,
+  logFolder: string,
+): Program {
   const [file = '', ...args] = command
   const logFile = join(logFolder, `${name}.log`)
   const startedAt = performance.now()
@@ -30,7 +35,8 @@ export function startProgram(name: string, command: readonly string[], environme
   child.stderr.pipe(log, { end: false })
   let stopping = false
   child.on('exit', (code, signal) => {
-    if (!stopping) process.stderr.write(`${name} ended by itself (${signal ?? `exit code ${code}`}); its output is in ${logFile}\n`)
+    if (!stopping)
+      process.stderr.write(`${name} ended by itself (${signal ?? `exit code ${code}`}); its output is in ${logFile}\n`)
   })
   process.once('exit', () => child.kill('SIGKILL'))
   const pid = child.pid

@@ -4,7 +4,9 @@ import { cpus, release, totalmem } from 'node:os'
 /** A markdown table; numbers go to the right. */
 export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map((column, index) => Math.max(column.length, 3, ...rows.map(row => row[index]?.length ?? 0)))
-  const numeric = columns.map((_, index) => rows.every(row => /^[<≥≤]?[\d.,]+( ?[a-zA-Zµ×/%]+)?$|^–?$/.test(row[index] ?? '')))
+  const numeric = columns.map((_, index) =>
+    rows.every(row => /^[<≥≤]?[\d.,]+( ?[a-zA-Zµ×/%]+)?$|^–?$/.test(row[index] ?? '')),
+  )
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join(' | ')} |`
   const rule = `| ${widths.map((width, index) => (numeric[index] ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width))).join(' | ')} |`

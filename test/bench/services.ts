@@ -14,7 +14,12 @@ function serviceManifest(name: string): unknown {
     kind: 'Service',
     metadata: { name, labels: { bench: 'berth' } },
     // 5,000 node ports would not fit into the default range, and nobody here uses them.
-    spec: { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, selector: { app: name }, ports: [{ port: 80 }] },
+    spec: {
+      type: 'LoadBalancer',
+      allocateLoadBalancerNodePorts: false,
+      selector: { app: name },
+      ports: [{ port: 80 }],
+    },
   }
 }
 
@@ -31,13 +36,15 @@ export function serviceName(index: number): string {
 export async function createPending(api: BenchApi, count: number): Promise<void> {
   await inParallel(count, 16, async index => {
     const answer = await api.call('POST', servicesPath, serviceManifest(serviceName(index)))
-    if (answer.status !== 201) throw new Error(`a Service could not be created: ${answer.status} ${answer.text.slice(0, 200)}`)
+    if (answer.status !== 201)
+      throw new Error(`a Service could not be created: ${answer.status} ${answer.text.slice(0, 200)}`)
   })
 }
 
 /** Deletes the Services that a benchmark made (those whose name starts so), and fails where one of them cannot go. */
 export async function deleteServices(api: BenchApi, prefix = ''): Promise<void> {
-  const found = async () => (await listServices(api)).map(service => service.metadata.name).filter(name => name.startsWith(prefix))
+  const found = async () =>
+    (await listServices(api)).map(service => service.metadata.name).filter(name => name.startsWith(prefix))
   const names = await found()
   await inParallel(names.length, 16, async index => {
     await api.call('DELETE', `${servicesPath}/${names[index]}`)
@@ -52,7 +59,8 @@ export async function clearAssignments(api: BenchApi): Promise<void> {
     const name = services[index]?.metadata.name
     const patch = { metadata: { annotations: null }, status: { loadBalancer: null, conditions: null } }
     const answer = await api.call('PATCH', `${servicesPath}/${name}/status`, patch, 'application/merge-patch+json')
-    if (answer.status !== 200) throw new Error(`an assignment could not be cleared: ${answer.status} ${answer.text.slice(0, 200)}`)
+    if (answer.status !== 200)
+      throw new Error(`an assignment could not be cleared: ${answer.status} ${answer.text.slice(0, 200)}`)
   })
   const assigned = (await listServices(api)).filter(service => assignedAddress(service)).length
   if (assigned > 0) throw new Error(`${assigned} Services kept their address`)
@@ -75,8 +83,14 @@ export async function rawStatusPatchesPerSecond(api: BenchApi, count: number, pa
       metadata: { annotations: { 'berth.dev/ip-allocated-from-pool': 'bench' } },
       status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } },
     }
-    const answer = await api.call('PATCH', `${servicesPath}/${serviceName(index)}/status`, patch, 'application/merge-patch+json')
-    if (answer.status !== 200) throw new Error(`the API server refused a status patch: ${answer.status} ${answer.text.slice(0, 200)}`)
+    const answer = await api.call(
+      'PATCH',
+      `${servicesPath}/${serviceName(index)}/status`,
+      patch,
+      'application/merge-patch+json',
+    )
+    if (answer.status !== 200)
+      throw new Error(`the API server refused a status patch: ${answer.status} ${answer.text.slice(0, 200)}`)
   })
   return count / ((performance.now() - start) / 1000)
 }
@@ -90,7 +104,10 @@ export async function allAssigned(api: BenchApi, count: number, timeoutMs: numbe
     assigned.add((object as ServiceObject).metadata.name)
     if (assigned.size === count) resolve(performance.now())
   })
-  const timer = setTimeout(() => reject(new Error(`${assigned.size} of ${count} Services had an address after ${timeoutMs} ms`)), timeoutMs)
+  const timer = setTimeout(
+    () => reject(new Error(`${assigned.size} of ${count} Services had an address after ${timeoutMs} ms`)),
+    timeoutMs,
+  )
   try {
     return await promise
   } finally {
@@ -116,7 +133,10 @@ export async function createToAddressMs(api: BenchApi, count: number, perSecond:
     waitedMs.push(performance.now() - start)
     if (done.size === count) resolve()
   })
-  const timer = setTimeout(() => reject(new Error(`${done.size} of ${count} Services had an address in the end`)), (count / perSecond) * 1000 + 60_000)
+  const timer = setTimeout(
+    () => reject(new Error(`${done.size} of ${count} Services had an address in the end`)),
+    (count / perSecond) * 1000 + 60_000,
+  )
   try {
     const begin = performance.now()
     const creations: Promise<unknown>[] = []
