@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from '../net/address.ts'
+import { contains, prefixRange } from '../net/range.ts'
 import type { BGPPeer } from './config.ts'
 import { parseDuration } from './duration.ts'
 import { booleanAt, child, type Field, integerAt, isGiven, refuse, requiredText, textAt } from './field.ts'
@@ -6,6 +7,9 @@ import { selectorsAt } from './parse-selector.ts'
 
 const maxASN = 2 ** 32 - 1
 const maxTimerSeconds = 65_535
+
+/** fe80::/10 */
+const linkLocal = prefixRange({ address: { family: 'IPv6', value: 0xfe80n << 112n }, length: 10 })
 
 /** The spec of a BGPPeer. */
 export function readBGPPeer(spec: Field, name: string): BGPPeer {
@@ -64,10 +68,10 @@ function peerAddressAt(spec: Field): BGPPeer['peerAddress'] {
   const interfaceField = child(spec, 'interface')
   if (isGiven(addressField) && isGiven(interfaceField)) refuse(addressField, 'write peerAddress or interface, not both')
   if (isGiven(interfaceField)) return { kind: 'interface', interface: requiredText(interfaceField) }
-  const address = addressAt(addressField)
-  return address
-    ? { kind: 'address', address: address.text }
-    : refuse(addressField, 'write the address of the router, or interface for an unnumbered session')
+  const given = addressAt(addressField)
+  if (!given) refuse(addressField, 'write the address of the router, or interface for an unnumbered session')
+  if (contains(linkLocal, given.address)) refuse(addressField, 'is link-local and means nothing alone; write interface')
+  return { kind: 'address', address: given.text }
 }
 
 function sourceAddressAt(spec: Field): string | undefined {
@@ -84,6 +88,7 @@ function addressAt(field: Field): { readonly text: string; readonly address: Add
   const text = textAt(field)
   if (text === undefined) return undefined
   const address = parseAddress(text) ?? refuse(field, `"${text}" is not an IP address; names are not looked up`)
+  if (address.value === 0n) refuse(field, `${text} means no address in particular; write the address itself`)
   return { text, address }
 }
 

@@ -165,9 +165,11 @@ function serviceAllocationAt(field: Field): ServiceAllocation | undefined {
 function readL2Advertisement(spec: Field, metadata: ResourceMetadata): Read<UnresolvedLayer2Advertisement> {
   const preferences = listAt(child(spec, 'preferredNodeSelectors')).map(item => {
     const weight = child(item, 'weight')
+    const preference = child(item, 'preference')
+    if (!isGiven(preference)) refuse(preference, 'is missing; write a label selector')
     return {
       weight: integerAt(weight, { min: 1, max: 100 }) ?? refuse(weight, 'is missing; write 1 to 100'),
-      preference: selectorAt(child(item, 'preference')),
+      preference: selectorAt(preference),
     }
   })
   const value: UnresolvedLayer2Advertisement = {

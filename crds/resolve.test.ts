@@ -1,0 +1,385 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { formatRange, overlaps } from '../net/range.ts'
+import { type FuzzedObject, fuzzedObject } from './arbitrary.ts'
+import type { ConfigKind, ConfigProblem } from './config.ts'
+import { parseConfig } from './parse.ts'
+import type { ResolvedConfig } from './resolve.ts'
+import type { ConfigResources, Resource } from './resources.ts'
+
+type KindedResource = Resource<object> & { readonly kind: ConfigKind }
+
+/** Objects in the order of their creation, a second apart. */
+function resolved(...objects: readonly (readonly [ConfigKind, string, object, object?])[]): ResolvedConfig {
+  const resources = objects.map(([kind, name, spec, metadata], second) => ({
+    kind,
+    metadata: { name, namespace: 'berth-system', creationTimestamp: at(second), ...metadata },
+    spec,
+  }))
+  return parseConfig(byKind(resources))
+}
+
+function at(second: number): string {
+  return new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString()
+}
+
+function resourcesOf(fuzzed: readonly FuzzedObject[]): readonly KindedResource[] {
+  return fuzzed.map(({ kind, spec, labels }, index) => ({
+    kind,
+    metadata: { name: `object-${index}`, creationTimestamp: at(index % 3), labels } as object,
+    spec: spec as object,
+  }))
+}
+
+function byKind(resources: readonly KindedResource[]): ConfigResources {
+  const of = (kind: ConfigKind): readonly Resource<object>[] => resources.filter(resource => resource.kind === kind)
+  return {
+    ipAddressPools: of('IPAddressPool'),
+    l2Advertisements: of('L2Advertisement'),
+    bgpAdvertisements: of('BGPAdvertisement'),
+    bgpPeers: of('BGPPeer'),
+    bfdProfiles: of('BFDProfile'),
+    communities: of('Community'),
+  }
+}
+
+function only(problems: readonly ConfigProblem[]): ConfigProblem | undefined {
+  expect(problems).toHaveLength(1)
+  return problems[0]
+}
+
+function pool(name: string, ...addresses: string[]): ['IPAddressPool', string, object] {
+  return ['IPAddressPool', name, { addresses }]
+}
+
+function withPriority(name: string, priority: number, network: number): [ConfigKind, string, object] {
+  return ['IPAddressPool', name, { addresses: [`192.0.${network}.0/24`], serviceAllocation: { priority } }]
+}
+
+function rangesOf({ config }: ResolvedConfig, name: string): readonly string[] | undefined {
+  return config.pools.find(candidate => candidate.name === name)?.ranges.map(formatRange)
+}
+
+const peer = { myASN: 64512, peerASN: 64512, peerAddress: '192.0.2.1' }
+
+test('sound objects are all in use, and each has a verdict', () => {
+  const result = resolved(
+    pool('a', '192.0.2.0/24'),
+    ['L2Advertisement', 'l2', { ipAddressPools: ['a'] }],
+    ['BFDProfile', 'fast', { receiveInterval: 50 }],
+    ['BGPPeer', 'router', { ...peer, bfdProfile: 'fast' }],
+    ['Community', 'words', { communities: [{ name: 'no-export', value: '65535:65281' }] }],
+    ['BGPAdvertisement', 'bgp', { peers: ['router'], communities: ['no-export', '1:2'] }],
+  )
+  expect(result.problems).toEqual([])
+  expect(result.verdicts).toHaveLength(6)
+  expect(result.verdicts.every(verdict => verdict.ready && verdict.reason === 'Accepted')).toBe(true)
+  expect(result.config).toMatchObject({
+    pools: [{ name: 'a' }],
+    layer2Advertisements: [{ name: 'l2', pools: { kind: 'named', pools: new Set(['a']) } }],
+    bfdProfiles: [{ name: 'fast', receiveIntervalMs: 50 }],
+    bgpPeers: [{ name: 'router', bfdProfile: 'fast' }],
+    bgpAdvertisements: [
+      {
+        name: 'bgp',
+        pools: { kind: 'all' },
+        communities: [
+          { kind: 'standard', high: 65535, low: 65281 },
+          { kind: 'standard', high: 1, low: 2 },
+        ],
+      },
+    ],
+  })
+})
+
+test('one object that cannot be read costs nobody else anything', () => {
+  const result = resolved(pool('bad', 'nonsense'), pool('good', '192.0.2.0/24'))
+  expect(only(result.problems)).toMatchObject({ kind: 'IPAddressPool', name: 'bad', reason: 'Invalid' })
+  expect(result.config.pools.map(({ name }) => name)).toEqual(['good'])
+})
+
+test('an object of another namespace is set aside and told where to go', () => {
+  const resources = {
+    ipAddressPools: [{ metadata: { name: 'a', namespace: 'default' }, spec: { addresses: ['::/64'] } }],
+  }
+  const { config, problems } = parseConfig(resources, { namespace: 'berth-system' })
+  expect(config.pools).toEqual([])
+  expect(only(problems)).toMatchObject({ reason: 'WrongNamespace', message: expect.stringContaining('"berth-system"') })
+  expect(parseConfig(resources, { namespace: 'default' }).problems).toEqual([])
+})
+
+describe('pools', () => {
+  test('are tried by priority, those without one last, then by name', () => {
+    const { config } = resolved(
+      pool('d', '192.0.1.0/24'),
+      withPriority('z', 0, 2),
+      withPriority('b', 20, 3),
+      withPriority('c', 10, 4),
+      withPriority('a', 20, 5),
+    )
+    expect(config.pools.map(({ name }) => name)).toEqual(['c', 'a', 'b', 'd', 'z'])
+  })
+
+  test('that overlap: the older keeps the addresses, the younger goes on with its others', () => {
+    const result = resolved(
+      pool('older', '192.0.2.64/26'),
+      pool('younger', '192.0.2.0/25', '198.51.100.0/24', '2001:db8::/64'),
+    )
+    expect(rangesOf(result, 'older')).toEqual(['192.0.2.64/26'])
+    expect(rangesOf(result, 'younger')).toEqual(['192.0.2.0/26', '198.51.100.0/24', '2001:db8::/64'])
+    const problem = only(result.problems)
+    expect(problem).toMatchObject({ name: 'younger', reason: 'OverlappingPool' })
+    expect(problem?.message).toBe(
+      '192.0.2.64/26 belongs to the older IPAddressPool "older". Write each address in one pool only. The rest of this pool is in use.',
+    )
+  })
+
+  test('whose addresses all belong to an older one are set aside', () => {
+    const result = resolved(pool('older', '192.0.2.0/24'), pool('younger', '192.0.2.7/32', '192.0.2.128/25'))
+    expect(result.config.pools.map(({ name }) => name)).toEqual(['older'])
+    expect(only(result.problems)?.message).toContain('Nothing is left of this pool.')
+  })
+
+  test('of one second: the name decides who is the older', () => {
+    const result = resolved(
+      ['IPAddressPool', 'b', { addresses: ['192.0.2.0/24'] }, { creationTimestamp: at(0) }],
+      ['IPAddressPool', 'a', { addresses: ['192.0.2.0/24'] }, { creationTimestamp: at(0) }],
+    )
+    expect(only(result.problems)?.name).toBe('b')
+  })
+})
+
+describe('an advertisement', () => {
+  const pools = [
+    ['IPAddressPool', 'a', { addresses: ['192.0.2.0/24'] }, { labels: { tier: 'gold' } }],
+    ['IPAddressPool', 'b', { addresses: ['198.51.100.0/24'] }, { labels: { tier: 'tin' } }],
+  ] as const
+
+  test('speaks for the pools that it names and for those that it selects', () => {
+    const spec = { ipAddressPools: ['b'], ipAddressPoolSelectors: [{ matchLabels: { tier: 'gold' } }] }
+    const { config, problems } = resolved(...pools, ['L2Advertisement', 'l2', spec])
+    expect(problems).toEqual([])
+    expect(config.layer2Advertisements[0]?.pools).toEqual({ kind: 'named', pools: new Set(['b', 'a']) })
+  })
+
+  test('that names only unknown pools announces nothing', () => {
+    const { config, problems } = resolved(...pools, ['L2Advertisement', 'l2', { ipAddressPools: ['c'] }])
+    expect(config.layer2Advertisements).toEqual([])
+    expect(only(problems)).toEqual({
+      kind: 'L2Advertisement',
+      name: 'l2',
+      reason: 'UnknownPool',
+      message: 'There is no IPAddressPool "c". Create it, or correct the reference. Announces nothing until then.',
+    })
+  })
+
+  test('that names an unknown pool goes on with the others, and says so', () => {
+    const { config, problems } = resolved(...pools, ['L2Advertisement', 'l2', { ipAddressPools: ['c', 'a'] }])
+    expect(config.layer2Advertisements[0]?.pools).toEqual({ kind: 'named', pools: new Set(['a']) })
+    expect(only(problems)?.message).toContain('Goes on with "a".')
+  })
+
+  test('whose selectors match no pool announces nothing, and never everything', () => {
+    const spec = { ipAddressPoolSelectors: [{ matchLabels: { tier: 'silver' } }] }
+    const { config, problems } = resolved(...pools, ['L2Advertisement', 'l2', spec])
+    expect(config.layer2Advertisements).toEqual([])
+    expect(only(problems)?.message).toContain('No IPAddressPool has labels that ipAddressPoolSelectors ask for.')
+  })
+
+  test('of a pool that is set aside is not at fault', () => {
+    const { problems } = resolved(pool('broken', 'x'), ['L2Advertisement', 'l2', { ipAddressPools: ['broken'] }])
+    expect(only(problems)?.kind).toBe('IPAddressPool')
+  })
+})
+
+/** Two advertisements of which the younger differs in localPref, and in whatever else is given. */
+function conflicting(other: object): ResolvedConfig {
+  return resolved(
+    pool('a', '192.0.2.0/24'),
+    pool('b', '198.51.100.0/24'),
+    ['BGPPeer', 'one', peer],
+    ['BGPPeer', 'two', { ...peer, peerAddress: '192.0.2.2' }],
+    ['BGPAdvertisement', 'older', { ipAddressPools: ['a'], peers: ['one'], localPref: 100 }],
+    ['BGPAdvertisement', 'younger', { localPref: 200, ...other }],
+  )
+}
+
+function fromZone(zone: string, localPref: number): object {
+  return { localPref, nodeSelectors: [{ matchLabels: { zone } }] }
+}
+
+/** Two advertisements with a localPref each, the first from the nodes of zone a. */
+function twoZones(zone: string): ResolvedConfig {
+  return resolved(
+    pool('a', '192.0.2.0/24'),
+    ['BGPAdvertisement', 'one', fromZone('a', 1)],
+    ['BGPAdvertisement', 'two', fromZone(zone, 2)],
+  )
+}
+
+describe('a BGPAdvertisement', () => {
+  test('with an unknown alias announces nothing, since a route without its community could leak', () => {
+    const { config, problems } = resolved(['BGPAdvertisement', 'bgp', { communities: ['no-export', '1:1'] }])
+    expect(config.bgpAdvertisements).toEqual([])
+    expect(only(problems)).toMatchObject({
+      reason: 'UnknownCommunity',
+      message: expect.stringContaining('No Community gives the alias "no-export".'),
+    })
+  })
+
+  test('with an unknown peer goes on with the others', () => {
+    const { config, problems } = resolved(
+      ['BGPPeer', 'one', peer],
+      ['BGPAdvertisement', 'bgp', { peers: ['one', 'two'] }],
+    )
+    expect(config.bgpAdvertisements[0]?.peers).toEqual(['one', 'two'])
+    expect(only(problems)).toMatchObject({
+      reason: 'UnknownPeer',
+      message: 'There is no BGPPeer "two". Create it, or correct peers. The other peers are announced to.',
+    })
+  })
+
+  test('with unknown peers only announces to nobody, and never to all', () => {
+    const { config, problems } = resolved(['BGPPeer', 'one', peer], ['BGPAdvertisement', 'bgp', { peers: ['two'] }])
+    expect(config.bgpAdvertisements).toEqual([])
+    expect(only(problems)?.reason).toBe('UnknownPeer')
+  })
+
+  test('is not judged by its peers where peers are not watched', () => {
+    const advertisement = { metadata: { name: 'bgp' }, spec: { peers: ['two'] } }
+    expect(parseConfig({ bgpAdvertisements: [advertisement] }).problems).toEqual([])
+  })
+
+  test('that would announce more than a pool has leaves that pool out', () => {
+    const { config, problems } = resolved(
+      pool('wide', '10.0.0.0/16'),
+      pool('narrow', '192.0.2.0/26', '2001:db8::/64'),
+      ['BGPAdvertisement', 'bgp', { aggregationLength: 24 }],
+    )
+    expect(config.bgpAdvertisements[0]?.pools).toEqual({ kind: 'named', pools: new Set(['wide']) })
+    expect(only(problems)).toMatchObject({
+      kind: 'BGPAdvertisement',
+      reason: 'AggregationTooShort',
+      message:
+        'AggregationLength 24 is shorter than 192.0.2.0/26 of IPAddressPool "narrow" and would announce addresses that are not the pool\'s; write 26 or more. The other pools are announced.',
+    })
+  })
+
+  test('aggregates a range by the largest network in it', () => {
+    const range = pool('range', '192.0.2.1-192.0.2.10')
+    const problemsWith = (aggregationLength: number): readonly ConfigProblem[] =>
+      resolved(range, ['BGPAdvertisement', 'bgp', { aggregationLength }]).problems
+    expect(problemsWith(30)).toEqual([])
+    expect(only(problemsWith(29))?.message).toContain('write 30 or more')
+  })
+
+  test('aggregates IPv6 on its own', () => {
+    const dual = pool('dual', '192.0.2.0/24', '2001:db8::/64')
+    expect(resolved(dual, ['BGPAdvertisement', 'bgp', { aggregationLengthV6: 64 }]).problems).toEqual([])
+    const { problems } = resolved(dual, ['BGPAdvertisement', 'bgp', { aggregationLengthV6: 63 }])
+    expect(only(problems)?.message).toContain('AggregationLengthV6 63 is shorter than 2001:db8::/64')
+  })
+
+  test('that gives a route another localPref than an older one leaves that pool out', () => {
+    const { config, problems } = conflicting({})
+    expect(config.bgpAdvertisements.map(({ pools }) => pools)).toEqual([
+      { kind: 'named', pools: new Set(['a']) },
+      { kind: 'named', pools: new Set(['b']) },
+    ])
+    expect(only(problems)).toMatchObject({ name: 'younger', reason: 'ConflictingLocalPref' })
+  })
+
+  test.each([
+    { difference: 'the same localPref', other: { localPref: 100 } },
+    { difference: 'other peers', other: { peers: ['two'] } },
+    { difference: 'other pools', other: { ipAddressPools: ['b'] } },
+    { difference: 'another aggregation', other: { aggregationLength: 24 } },
+    { difference: 'a choice of Services', other: { serviceSelectors: [{ matchLabels: { a: 'b' } }] } },
+  ])('with $difference is no conflict', ({ other }) => {
+    expect(conflicting(other).problems).toEqual([])
+  })
+
+  test('whose nodes may or may not be those of another is left to the nodes', () => {
+    expect(twoZones('b').problems).toEqual([])
+    expect(only(twoZones('a').problems)?.reason).toBe('ConflictingLocalPref')
+  })
+})
+
+describe('a BGPPeer', () => {
+  test('without its BFD profile keeps its session and goes without BFD', () => {
+    const { config, problems } = resolved(['BGPPeer', 'router', { ...peer, bfdProfile: 'fast' }])
+    expect(config.bgpPeers).toMatchObject([{ name: 'router', bfdProfile: undefined }])
+    expect(only(problems)).toMatchObject({ name: 'router', reason: 'UnknownBFDProfile' })
+  })
+
+  test('for a session that an older one has on the same nodes is set aside', () => {
+    const { config, problems } = resolved(['BGPPeer', 'b', peer], ['BGPPeer', 'a', { ...peer, myASN: 1 }])
+    expect(config.bgpPeers.map(({ name }) => name)).toEqual(['b'])
+    expect(only(problems)).toMatchObject({ name: 'a', reason: 'DuplicatePeer' })
+  })
+
+  test.each([
+    { peerPort: 1179 },
+    { vrf: 'red' },
+    { peerAddress: '192.0.2.2' },
+    { sourceAddress: '192.0.2.9' },
+    { nodeSelectors: [{ matchLabels: { zone: 'b' } }] },
+  ])('with %o has a session of its own', difference => {
+    const first = { ...peer, nodeSelectors: [{ matchLabels: { zone: 'a' } }] }
+    const { problems } = resolved(['BGPPeer', 'one', first], ['BGPPeer', 'two', { ...first, ...difference }])
+    expect(problems).toEqual([])
+  })
+})
+
+test('an alias keeps the value that the oldest Community gives it', () => {
+  const { config, problems } = resolved(
+    ['Community', 'b', { communities: [{ name: 'mine', value: '1:1' }] }],
+    [
+      'Community',
+      'a',
+      {
+        communities: [
+          { name: 'mine', value: '2:2' },
+          { name: 'yours', value: '3:3' },
+        ],
+      },
+    ],
+    ['BGPAdvertisement', 'bgp', { communities: ['mine', 'yours'] }],
+  )
+  expect(config.bgpAdvertisements[0]?.communities).toMatchObject([{ high: 1 }, { high: 3 }])
+  expect(only(problems)).toMatchObject({ name: 'a', reason: 'DuplicateCommunity' })
+})
+
+describe('any objects together', () => {
+  const objects = fc.array(fuzzedObject, { maxLength: 12 })
+
+  test('get a verdict each, never an exception, and no address is in two pools', () => {
+    fc.assert(
+      fc.property(objects, fuzzed => {
+        const { config, verdicts } = parseConfig(byKind(resourcesOf(fuzzed)))
+        expect(verdicts).toHaveLength(fuzzed.length)
+        const ranges = config.pools.flatMap(({ ranges }) => ranges)
+        for (const [index, range] of ranges.entries()) {
+          expect(ranges.slice(index + 1).filter(other => overlaps(range, other))).toEqual([])
+        }
+      }),
+    )
+  })
+
+  test('mean the same in whatever order they arrive', () => {
+    fc.assert(
+      fc.property(objects, fc.infiniteStream(fc.nat()), (fuzzed, order) => {
+        const inOrder = resourcesOf(fuzzed)
+        const keys = new Map(inOrder.map(resource => [resource, order.next().value ?? 0]))
+        const shuffled = inOrder.toSorted((one, other) => (keys.get(one) ?? 0) - (keys.get(other) ?? 0))
+        const [one, other] = [parseConfig(byKind(inOrder)), parseConfig(byKind(shuffled))]
+        expect(other.config).toEqual(one.config)
+        expect(new Set(other.verdicts.map(text))).toEqual(new Set(one.verdicts.map(text)))
+      }),
+    )
+  })
+})
+
+function text(verdict: object): string {
+  return JSON.stringify(verdict)
+}
