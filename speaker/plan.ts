@@ -151,9 +151,13 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
   if (stopping) return withdrawals
   const speaks = spokesman(situation.members) === self
   for (const { service, refusal } of refused) {
-    // Endpoints that come and go in a blink are not worth a record's deletion and two Events.
-    if (!situation.ripe(`refusal ${service.key}`)) needed.add(recordKey(service))
-    else if (speaks) actions.push(...planRefusal(service, refusal))
+    if (!concernsUs(service, refusal, situation)) continue
+    // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
+    // the condition says why, since it may be all that tells us that the Service is ours.
+    const untold = planRefusal(service, refusal)
+    const ripe = situation.ripe(`refusal ${service.key}`)
+    if (!ripe || untold.length > 0) needed.add(recordKey(service))
+    if (ripe && speaks) actions.push(...untold)
   }
   return [...withdrawals, ...actions, ...planDeletions(needed, speaks, situation)]
 }
@@ -319,10 +323,14 @@ function planDeletions(
     .map(record => ({ kind: 'deleteRecord', record }))
 }
 
+/** Whether a refusal is ours to tell: what stands in none of our pools belongs to somebody else, unless we announced it. */
+function concernsUs(service: Service, refusal: Refusal, { records }: Situation): boolean {
+  const inPool = refusal.kind !== 'NoAdvertisement' || refusal.addresses.some(({ pool }) => pool !== undefined)
+  return (refusal.kind !== 'NoAddress' && inPool) || records.get(recordKey(service)) !== undefined
+}
+
 function planRefusal(service: Service, refusal: Refusal): readonly SpeakerAction[] {
   const now = conditionOf(service)
-  // A Service that never was announced and has no address yet is the controller's to talk about.
-  if (refusal.kind === 'NoAddress' && now?.status !== 'True') return []
   const message = formatRefusal(refusal)
   const condition = { type: announcedCondition, status: 'False', reason: refusal.kind, message } as const
   if (!differs(now, condition)) return []

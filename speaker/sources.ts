@@ -8,7 +8,7 @@ import type { Task } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { type WatchHealth, type WatchOptions, watchResource } from '../kube/watch.ts'
 import { parseSpeakerLease, type SpeakerLease, speakerLeaseLabel, speakerLeaseLabelValue } from './layer2/facts.ts'
-import { type OwnershipRecord, parseRecord, recordApi } from './layer2/record.ts'
+import { installationLabel, type OwnershipRecord, parseRecord, recordApi } from './layer2/record.ts'
 
 /** A watch with its name, for metrics and readiness. */
 export interface NamedWatch {
@@ -65,7 +65,9 @@ export function createSources(options: {
       silenceMs: options.leaseDurationMs * 1.5,
       backoff: { minMs: 200, maxMs: 1_000 },
     }),
-    records: source(`/apis/${recordApi.group}/${recordApi.version}/${recordApi.plural}`, parseRecord),
+    records: source(`/apis/${recordApi.group}/${recordApi.version}/${recordApi.plural}`, parseRecord, {
+      labelSelector: `${installationLabel}=${namespace}`,
+    }),
     pools: source(`${configuration}/ipaddresspools`, parseIPAddressPool),
     advertisements: source(`${configuration}/l2advertisements`, parseL2Advertisement),
     watches,

@@ -106,7 +106,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     busy: () => writer.queue.depth + writer.queue.running > 0,
     log,
   })
-  const writer = createWriter({ transport, sources, events, log })
+  const writer = createWriter({ transport, sources, events, namespace, log })
   const wire = options.startWire({ log, onReport: takeReport, onExit: lost.reject })
   const announcer = createAnnouncer({
     send: command => wire.send(command),

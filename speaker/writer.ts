@@ -42,6 +42,8 @@ export function createWriter(options: {
   readonly transport: Transport
   readonly sources: Pick<Sources, 'records' | 'services'>
   readonly events: EventRecorder
+  /** Berth's own. */
+  readonly namespace: string
   readonly log: Logger
 }): Writer {
   const { transport, sources, events, log } = options
@@ -78,7 +80,7 @@ export function createWriter(options: {
   async function claim(action: WriteAction & { readonly kind: 'claim' }, signal: AbortSignal): Promise<void> {
     const { service, record, claim } = action
     if (records.get(recordKey(service))?.resourceVersion !== record?.resourceVersion) return
-    const metadata = claimMetadata(service, claim, record)
+    const metadata = claimMetadata(service, claim, record, options.namespace)
     const collection = collectionPath(service.namespace)
     try {
       const answer = await transport.request<unknown>({

@@ -47,6 +47,8 @@ export interface OwnershipRecord {
 /** The group, version and plural of the kind. */
 export const recordApi = { group: 'berth.dev', version: 'v1beta1', plural: 'servicel2statuses' } as const
 const claimAnnotation = 'berth.dev/claim'
+/** Whose record it is, by the namespace of the installation: two of them in one cluster leave each other's alone. */
+export const installationLabel = 'berth.dev/installation'
 
 /** The name of a Service's record: a Service that is deleted and made again gets another. */
 export function recordName(service: Pick<Service, 'name' | 'uid'>): string {
@@ -106,12 +108,18 @@ function texts(values: readonly unknown[]): readonly string[] {
 }
 
 /** What a claim writes into `metadata`; with a record, on condition that it has not changed. */
-export function claimMetadata(service: Service, claim: Claim, record: OwnershipRecord | undefined): object {
+export function claimMetadata(
+  service: Service,
+  claim: Claim,
+  record: OwnershipRecord | undefined,
+  installation: string,
+): object {
   return {
     name: recordName(service),
     namespace: service.namespace,
     ...(record && { resourceVersion: record.resourceVersion }),
     labels: {
+      [installationLabel]: installation,
       // A label's value has room for 63 characters, a node's name may have 253.
       'berth.dev/node': claim.node.slice(0, 63).replace(/[^A-Za-z0-9]+$/, ''),
       'berth.dev/service-name': service.name,
