@@ -75,6 +75,34 @@ function gaps(count: number): { two: number; none: number } {
   return { two, none }
 }
 
+/** The versions of everything that Services and their announcements are made of. */
+async function versions(): Promise<string[]> {
+  return [
+    JSON.stringify(await cluster.records()),
+    ...Array.from((await cluster.records()).values(), record => record.resourceVersion),
+    await controlPlane.kubectl([
+      'get',
+      'services,events',
+      '-n',
+      cluster.namespace,
+      '-o',
+      'jsonpath={.items[*].metadata.resourceVersion}',
+    ]),
+  ]
+}
+
+async function leaseVersion(): Promise<string> {
+  return await controlPlane.kubectl([
+    'get',
+    'lease',
+    '-n',
+    cluster.namespace,
+    'speaker-node-1',
+    '-o',
+    'jsonpath={.metadata.resourceVersion}',
+  ])
+}
+
 /** The nodes that do not have everything any more that they had. */
 function movedFrom(before: readonly string[], after: readonly string[]): string[] {
   return [...new Set(before.filter((owner, index) => after[index] !== owner))]
@@ -100,33 +128,11 @@ describe('three speakers', () => {
     await addServices(6)
     await settled(6)
     await vi.waitFor(async () => expect(await cluster.events('web-6')).toHaveLength(1), soon)
-    const versions = async () => [
-      JSON.stringify(await cluster.records()),
-      ...Array.from((await cluster.records()).values(), record => record.resourceVersion),
-      await controlPlane.kubectl([
-        'get',
-        'services,events',
-        '-n',
-        cluster.namespace,
-        '-o',
-        'jsonpath={.items[*].metadata.resourceVersion}',
-      ]),
-    ]
     const before = await versions()
-    const lease = async () =>
-      await controlPlane.kubectl([
-        'get',
-        'lease',
-        '-n',
-        cluster.namespace,
-        'speaker-node-1',
-        '-o',
-        'jsonpath={.metadata.resourceVersion}',
-      ])
-    const leaseBefore = await lease()
+    const leaseBefore = await leaseVersion()
     await new Promise(resolve => setTimeout(resolve, 2_000))
     expect(await versions()).toEqual(before)
-    expect(await lease()).not.toBe(leaseBefore)
+    expect(await leaseVersion()).not.toBe(leaseBefore)
   })
 
   test('the addresses of one that dies go to the others, nothing else moves, and nothing moves when it comes back', async () => {
