@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { patchStatus } from '../kube/apply.ts'
+import { setCondition } from '../kube/conditions.ts'
 import { loadCredentials } from '../kube/credentials.ts'
 import { ApiError, createTransport, type Transport } from '../kube/transport.ts'
+import { formatAddress } from '../net/address.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import { type FuzzedObject, fuzzedObject } from './arbitrary.ts'
 import type { ConfigKind } from './config.ts'
 import { parseConfig } from './parse.ts'
+import { poolCounters } from './pool-status.ts'
 import { apiVersion, plurals, resourcePath } from './resources.ts'
 import { ruleExamples } from './rule-examples.ts'
 
@@ -67,6 +71,33 @@ describe('each rule has an object that keeps it and one that is refused with adv
     expect(await answerTo(kind, good)).toBe('accepted')
     expect(await answerTo(kind, bad)).toContain(answer)
   })
+})
+
+test('the API server and Berth agree which end of a range is the lower one', async () => {
+  // Ends that have the first `common` bits in common, so that every bit is the deciding one for some pair.
+  const pairs = (
+    [
+      ['IPv4', 32],
+      ['IPv6', 128],
+    ] as const
+  ).flatMap(([family, width]) => {
+    const number = fc.bigInt({ min: 0n, max: 2n ** BigInt(width) - 1n })
+    return fc.sample(fc.tuple(number, number), { numRuns: width, seed: width }).map(([one, noise], common) => {
+      const deciding = 1n << BigInt(width - 1 - common)
+      const [low, high] = [one & ~deciding, ((one | deciding) & ~(deciding - 1n)) | (noise & (deciding - 1n))]
+      return { low: formatAddress({ family, value: low }), high: formatAddress({ family, value: high }) }
+    })
+  })
+  expect(pairs).toHaveLength(160)
+  expect(await answerTo('IPAddressPool', { addresses: pairs.map(({ low, high }) => `${low}-${high}`) })).toBe(
+    'accepted',
+  )
+  const reversed = await Promise.all(
+    pairs.map(({ low, high }) => answerTo('IPAddressPool', { addresses: [`${high}-${low}`] })),
+  )
+  for (const [index, answer] of reversed.entries()) {
+    expect(answer).toContain(`the first address is above the last; write ${pairs[index]?.low}-${pairs[index]?.high}`)
+  }
 })
 
 test('the largest objects that the schema admits are not too costly to check', async () => {
@@ -136,6 +167,94 @@ async function listFuzzed(kind: ConfigKind): Promise<object[]> {
   const path = resourcePath(kind, 'fuzz')
   return (await transport.request<{ items: object[] }>({ method: 'GET', path })).items
 }
+
+/** A table of kubectl as rows of cells; columns are apart by two spaces or more. */
+async function table(args: readonly string[]): Promise<string[][]> {
+  const text = await controlPlane.kubectl(['get', ...args])
+  return text
+    .trimEnd()
+    .split('\n')
+    .map(line => line.trim().split(/ {2,}/))
+}
+
+async function writeStatus(kind: keyof typeof plurals, name: string, status: object): Promise<string> {
+  const path = `${resourcePath(kind, 'default')}/${name}`
+  const patched = patchStatus(transport, { path, patch: { status }, fieldManager: 'test' })
+  return patched.then(
+    () => 'accepted',
+    (error: unknown) => String(error),
+  )
+}
+
+const now = new Date()
+const overlapping = {
+  type: 'Ready',
+  status: 'False',
+  reason: 'OverlappingPool',
+  message: 'Write each address once.',
+} as const
+
+test('kubectl get shows of a pool what is free, and whether and why it is not ready', async () => {
+  expect(await create('IPAddressPool', 'office', { addresses: ['192.0.2.0/24', '2001:db8::/64'] })).toBe('accepted')
+  const usage = { assigned: { IPv4: 3, IPv6: 1 }, available: { IPv4: 253, IPv6: 2n ** 64n - 1n } }
+  const status = { ...poolCounters(usage), conditions: setCondition([], overlapping, now) }
+  expect(await writeStatus('IPAddressPool', 'office', status)).toBe('accepted')
+  expect(await table(['lbpool', 'office'])).toEqual([
+    ['NAME', 'ADDRESSES', 'AUTO-ASSIGN', 'ASSIGNED', 'FREE', 'READY', 'REASON', 'AGE'],
+    [
+      'office',
+      '["192.0.2.0/24","2001:db8::/64"]',
+      'true',
+      '4',
+      '~2^64',
+      'False',
+      'OverlappingPool',
+      expect.any(String),
+    ],
+  ])
+  const wide = await controlPlane.kubectl(['get', 'lbpool', 'office', '-o', 'wide'])
+  expect(wide).toMatch(/ 3 +253 +1 +9007199254740991 +Write each address once\. /)
+})
+
+test('kubectl get shows of a peer who it is, of an advertisement what it speaks for', async () => {
+  expect(await create('BGPPeer', 'router', { myASN: 64512, peerASN: 64513, peerAddress: '192.0.2.1' })).toBe('accepted')
+  const ready = { type: 'Ready', status: 'True', reason: 'Accepted', message: 'In use as written.' } as const
+  expect(await writeStatus('BGPPeer', 'router', { conditions: setCondition([], ready, now) })).toBe('accepted')
+  expect(await table(['lbpeer', 'router'])).toEqual([
+    ['NAME', 'ADDRESS', 'ASN', 'MY-ASN', 'BFD', 'READY', 'REASON', 'AGE'],
+    ['router', '192.0.2.1', '64513', '64512', 'True', 'Accepted', expect.any(String)],
+  ])
+  expect(await create('L2Advertisement', 'lan', { ipAddressPools: ['a', 'b'], interfaces: ['eth0'] })).toBe('accepted')
+  expect(await table(['lbl2adv', 'lan'])).toEqual([
+    ['NAME', 'POOLS', 'INTERFACES', 'READY', 'REASON', 'AGE'],
+    ['lan', '["a","b"]', '["eth0"]', expect.any(String)],
+  ])
+  const listed = await controlPlane.kubectl(['get', 'berth'])
+  expect(listed).toContain('bgppeer.berth.dev/router')
+  expect(listed).toContain('l2advertisement.berth.dev/lan')
+})
+
+test('kubectl get shows which node answers for a Service, and a status keeps its node and its Service', async () => {
+  const kind = 'ServiceL2Status'
+  const path = resourcePath(kind, 'default')
+  await transport.request({ method: 'POST', path, body: { apiVersion, kind, metadata: { name: 'l2-web' } } })
+  const status = {
+    node: 'one',
+    serviceName: 'web',
+    serviceNamespace: 'shop',
+    addresses: ['192.0.2.7', '2001:db8::7'],
+    interfaces: [{ name: 'eth0' }, { name: 'eth1' }],
+    since: new Date(Date.now() - 3_600_000 * 5).toISOString(),
+  }
+  expect(await writeStatus(kind, 'l2-web', status)).toBe('accepted')
+  expect(await table(['lbl2s', 'l2-web'])).toEqual([
+    ['NAME', 'NODE', 'SERVICE-NAMESPACE', 'SERVICE', 'ADDRESSES', 'SINCE'],
+    ['l2-web', 'one', 'shop', 'web', '["192.0.2.7","2001:db8::7"]', '5h'],
+  ])
+  expect(await writeStatus(kind, 'l2-web', { node: 'two' })).toContain('the node of a status cannot change')
+  expect(await writeStatus(kind, 'l2-web', { serviceName: 'api' })).toContain('the Service of a status cannot change')
+  expect(await writeStatus(kind, 'l2-web', { addresses: ['web'] })).toContain('write an IPv4 or IPv6 address')
+})
 
 test('1,000 fuzzed objects: whatever the API server lets through is read without an exception', async () => {
   const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
