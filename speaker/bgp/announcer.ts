@@ -1,0 +1,145 @@
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import type { IpFamily } from '../../net/address.ts'
+import { type AdjRibOut, forget, planUpdates } from './adj-rib-out.ts'
+import { familyOf } from './family.ts'
+import { encodeMessage, type ReceivedMessage, routeRefreshSubtypes } from './message.ts'
+import type { Session } from './negotiate.ts'
+import { nextHopsOf, parseSocketAddress } from './next-hop.ts'
+import { formatNotification } from './notification.ts'
+import { exportRoutes, formatPrefix, type Route } from './route.ts'
+import type { PeerSettings } from './settings.ts'
+import type { SessionStatus } from './status.ts'
+import { localAddresses } from './tcp.ts'
+import { endOfRib, endOfRibFamily, type Update } from './update.ts'
+
+export interface AnnouncerOptions {
+  readonly settings: PeerSettings
+  readonly session: Session
+  readonly socket: Socket
+  readonly log: Logger
+  readonly onSent: () => void
+  readonly onChange: () => void
+}
+
+/** One established session's routes: what the peer has been told, and what it told us, which is counted and dropped. */
+export interface Announcer {
+  setRoutes(routes: readonly Route[] | undefined): void
+  /** Says what is still to be said, as far as the peer reads. */
+  flush(): void
+  receive(message: Extract<ReceivedMessage, { kind: 'update' | 'routeRefresh' }>): void
+  status(): Omit<SessionStatus, 'initiator'>
+}
+
+export function createAnnouncer(options: AnnouncerOptions): Announcer {
+  const { settings, session, socket, log, onSent, onChange } = options
+  const local = parseSocketAddress(socket.localAddress)
+  // The socket forgets its addresses when it breaks; status may be asked for later.
+  const { localAddress = '', remotePort = 0 } = socket
+  let routes: readonly Route[] | undefined
+  let adjRibOut: AdjRibOut = new Map()
+  let scheduled = false
+  let endOfRibSent = false
+  let withoutNextHop: readonly IpFamily[] = []
+  let tooLong: readonly string[] = []
+  let updatesWithErrors = 0
+  const prefixesReceived = { IPv4: 0, IPv6: 0 }
+  const endOfRibReceived = new Set<IpFamily>()
+
+  /** Several changes in one turn of the loop become one comparison. */
+  function schedule(): void {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(() => {
+      scheduled = false
+      flush()
+    })
+  }
+
+  function flush(): void {
+    // A peer that does not read is told when it does, and then only what is still true: nothing piles up here.
+    if (!routes || !local || !socket.writable || socket.writableNeedDrain) return
+    const nextHops = nextHopsOf(local, settings.nextHops, localAddresses())
+    const exported = exportRoutes(routes, { ...session, localAs: settings.localAs, nextHops })
+    const planned = planUpdates(adjRibOut, exported.advertisements, session)
+    socket.cork()
+    for (const update of planned.updates) write(update)
+    if (!endOfRibSent) for (const family of session.families) write(endOfRib(family))
+    socket.uncork()
+    adjRibOut = planned.adjRibOut
+    noteProblems(exported.withoutNextHop, planned.tooLong.map(formatPrefix))
+    if (planned.updates.length > 0)
+      log.debug({ messages: planned.updates.length, routes: adjRibOut.size }, 'BGP routes sent')
+    if (planned.updates.length > 0 || !endOfRibSent) onChange()
+    endOfRibSent = true
+  }
+
+  function write(update: Update): void {
+    onSent()
+    socket.write(encodeMessage({ kind: 'update', update }, session))
+  }
+
+  function noteProblems(families: readonly IpFamily[], prefixes: readonly string[]): void {
+    if (families.join() !== withoutNextHop.join() && families.length > 0) {
+      log.warn({ families }, 'this node has no address that could be next hop for these families')
+    }
+    if (prefixes.length > tooLong.length)
+      log.warn({ prefixes: prefixes.slice(0, 10) }, 'routes with too many attributes')
+    withoutNextHop = families
+    tooLong = prefixes
+  }
+
+  function receiveUpdate({ update, problems }: Extract<ReceivedMessage, { kind: 'update' }>): void {
+    const { nlri, attributes } = update
+    prefixesReceived.IPv4 += nlri.length
+    if (attributes.mpReach?.kind === 'unicast')
+      prefixesReceived[attributes.mpReach.family] += attributes.mpReach.nlri.length
+    const complete = endOfRibFamily(update)
+    if (complete) endOfRibReceived.add(complete)
+    const [problem] = problems
+    if (!problem) return
+    updatesWithErrors += 1
+    // The first of a session in full; a peer that goes on so must not fill the log.
+    const words = {
+      attribute: problem.type,
+      error: formatNotification(problem.notification),
+      handling: problem.handling,
+    }
+    if (updatesWithErrors === 1) log.warn(words, 'UPDATE with an error that the session survives')
+    else log.debug(words, 'UPDATE with an error that the session survives')
+  }
+
+  return {
+    setRoutes(next) {
+      if (next === routes) return
+      routes = next
+      schedule()
+    },
+    flush,
+    receive(message) {
+      if (message.kind === 'update') return receiveUpdate(message)
+      const family = familyOf(message)
+      if (message.subtype !== routeRefreshSubtypes.request || !family || !session.families.includes(family)) return
+      adjRibOut = forget(adjRibOut, family)
+      schedule()
+    },
+    status: () => ({
+      negotiated: session,
+      localAddress,
+      remotePort,
+      prefixesSent: countByFamily(adjRibOut),
+      prefixesReceived: { ...prefixesReceived },
+      updatesWithErrors,
+      endOfRibReceived: [...endOfRibReceived],
+      endOfRibSent,
+      withoutNextHop,
+      tooLong,
+    }),
+  }
+}
+
+function countByFamily(adjRibOut: AdjRibOut): Record<IpFamily, number> {
+  const count = { IPv4: 0, IPv6: 0 }
+  for (const { prefix } of adjRibOut.values()) count[prefix.address.family] += 1
+  return count
+}

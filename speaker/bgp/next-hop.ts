@@ -1,0 +1,47 @@
+import { type Address, type IpFamily, parseAddress } from '../../net/address.ts'
+import type { NextHops } from './route.ts'
+
+/** An address of this node, and the interface that has it. */
+export interface LocalAddress {
+  readonly interface: string
+  readonly address: Address
+}
+
+/**
+ * Where a peer finds us (RFC 4271 §5.1.3, RFC 2545 §3): at the connection's own address, for the other family at an
+ * address of the same interface, unless the settings name another. Of several the lowest is taken, so that every
+ * session and every restart says the same.
+ */
+export function nextHopsOf(
+  local: Address,
+  named: Readonly<Partial<Record<IpFamily, Address>>>,
+  addresses: readonly LocalAddress[],
+): NextHops {
+  const interfaces = new Set(addresses.filter(one => same(one.address, local)).map(one => one.interface))
+  const beside = addresses.filter(one => interfaces.has(one.interface)).map(({ address }) => address)
+  const own = (family: IpFamily) => (local.family === family && !isLinkLocal(local) ? local : undefined)
+  const lowest = (family: IpFamily) =>
+    beside
+      .filter(address => address.family === family && !isLinkLocal(address))
+      .sort((one, other) => (one.value < other.value ? -1 : 1))[0]
+  return {
+    IPv4: named.IPv4 ?? own('IPv4') ?? lowest('IPv4'),
+    IPv6: named.IPv6 ?? own('IPv6') ?? lowest('IPv6'),
+    linkLocal: isLinkLocal(local) && local.family === 'IPv6' ? local : undefined,
+  }
+}
+
+function same(one: Address, other: Address): boolean {
+  return one.family === other.family && one.value === other.value
+}
+
+/** fe80::/10, or 169.254.0.0/16. */
+export function isLinkLocal({ family, value }: Address): boolean {
+  return family === 'IPv6' ? value >> 118n === 0xfe80n >> 6n : value >> 16n === 0xa9fen
+}
+
+/** A socket's text for an address: a zone behind it, or IPv4 inside IPv6, as sockets of both families write it. */
+export function parseSocketAddress(text: string | undefined): Address | undefined {
+  const [plain = ''] = (text ?? '').split('%')
+  return parseAddress(plain.startsWith('::ffff:') && plain.includes('.') ? plain.slice(7) : plain)
+}

@@ -1,0 +1,156 @@
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import type { IpFamily } from '../../net/address.ts'
+import { isLinkLocal, parseSocketAddress } from './next-hop.ts'
+import { type Notification, notification, shutdownCommunication } from './notification.ts'
+import type { Route } from './route.ts'
+import { createSession, type PeerSession } from './session.ts'
+import { formatRemote, type PeerSettings, sessionKey } from './settings.ts'
+import type { PeerStatus } from './status.ts'
+import { dial, type Listener, listen } from './tcp.ts'
+
+export interface BgpOptions {
+  readonly log: Logger
+  /** Where passive peers dial us: 179 unless told otherwise. */
+  readonly listenPort?: number
+  /** The status of this peer is another; not called for every message, so it may be acted upon at once. */
+  readonly onChange?: (peer: string) => void
+}
+
+/** How to leave. */
+export type Farewell =
+  /** Cease with these words (RFC 9003): peers drop our routes at once. */
+  | { readonly kind: 'shutdown'; readonly communication: string }
+  /** Where the peer agreed to graceful restart it keeps our routes for a while; others are told as above. */
+  | { readonly kind: 'restart'; readonly communication: string }
+
+/** All of this node's BGP sessions. */
+export interface Bgp {
+  /**
+   * These peers and no others, and what each is to hear. A peer whose session settings changed begins anew, all others
+   * go on undisturbed. A peer without routes here is not told that it has heard everything: so long as the Services
+   * are not known yet, a restarted speaker's old routes stay in place there.
+   */
+  configure(peers: readonly PeerSettings[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void
+  /** Ends a peer's session and begins anew: BFD has lost it, say. */
+  reset(peer: string, reason: Notification): void
+  state(): readonly PeerStatus[]
+  stop(farewell: Farewell): Promise<void>
+}
+
+export function createBgp(options: BgpOptions): Bgp {
+  const { log, listenPort = 179, onChange } = options
+  const sessions = new Map<string, PeerSession>()
+  const listeners = new Map<string, Listener>()
+  const ending = new Set<Promise<void>>()
+
+  function configure(peers: readonly PeerSettings[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void {
+    const wanted = new Map(peers.map(peer => [peer.name, peer]))
+    for (const [name, session] of sessions) {
+      const settings = wanted.get(name)
+      if (settings && sessionKey(settings) === sessionKey(session.settings)) continue
+      sessions.delete(name)
+      end(session, notification(settings ? 'otherConfigurationChange' : 'peerDeconfigured'))
+    }
+    const added = peers.filter(({ name }) => !sessions.has(name))
+    for (const settings of added) {
+      const peerLog = log.child({ peer: settings.name, remote: formatRemote(settings.remote) })
+      const session = createSession({ settings, dial, log: peerLog, onChange: () => onChange?.(settings.name) })
+      sessions.set(settings.name, session)
+    }
+    placeListeners()
+    for (const [name, session] of sessions) session.setRoutes(routesByPeer.get(name))
+    for (const { name } of added) sessions.get(name)?.start()
+  }
+
+  function end(session: PeerSession, reason: Notification | undefined): void {
+    const ended = session.stop(reason).finally(() => ending.delete(ended))
+    ending.add(ended)
+  }
+
+  /** A listener for every family and device on which a peer may dial us, and none besides: the port may be another's. */
+  function placeListeners(): void {
+    const peers = [...sessions.values()]
+      .map(({ settings }) => settings)
+      .filter(({ direction }) => direction !== 'active')
+    const groups = Map.groupBy(peers, listenerKey)
+    for (const [key, listener] of listeners) {
+      if (groups.has(key)) continue
+      listener.close()
+      listeners.delete(key)
+    }
+    for (const [key, group] of groups) {
+      const listener = listeners.get(key) ?? openListener(key, group)
+      listener?.setPeers(
+        group.map(({ remote, password }) => ({ address: remote.address, zone: remote.zone, password })),
+      )
+    }
+  }
+
+  function openListener(key: string, [first, ...others]: readonly PeerSettings[]): Listener | undefined {
+    if (!first) return undefined
+    const { family } = first.remote.address
+    const everyone = [first, ...others]
+    const ttls = everyone.map(({ ttl }) => ttl).filter(ttl => ttl !== undefined)
+    // The kernel checks before it is known who dials: only what all of them keep can be asked for.
+    const minimums = everyone.map(({ minimumTtl }) => minimumTtl ?? 0)
+    const minimumTtl = Math.min(...minimums) || undefined
+    const ttl = ttls.length > 0 ? Math.max(...ttls) : undefined
+    const onConnection = (socket: Socket) => dispatch(key, socket)
+    const onError = (error: Error) => log.error({ err: error, family, port: listenPort }, 'cannot listen for BGP peers')
+    try {
+      const listener = listen({
+        family,
+        port: listenPort,
+        device: first.device,
+        ttl,
+        minimumTtl,
+        onConnection,
+        onError,
+      })
+      listeners.set(key, listener)
+      return listener
+    } catch (error) {
+      log.error({ err: error, family, port: listenPort }, 'cannot listen for BGP peers')
+      return undefined
+    }
+  }
+
+  /** Gives a connection to the peer that it is from; a stranger's ends without a word, as if nobody listened. */
+  function dispatch(key: string, socket: Socket): void {
+    const from = parseSocketAddress(socket.remoteAddress)
+    const zone = socket.remoteAddress?.split('%')[1]
+    const session = [...sessions.values()].find(({ settings: { remote, direction, ...rest } }) => {
+      if (!from || direction === 'active' || listenerKey({ ...rest, remote }) !== key) return false
+      const { family, value } = remote.address
+      return family === from.family && value === from.value && (!isLinkLocal(from) || remote.zone === zone)
+    })
+    if (session) session.accept(socket)
+    else {
+      socket.on('error', () => {})
+      socket.destroy()
+      log.debug({ from: socket.remoteAddress }, 'BGP connection from an address that is no peer’s')
+    }
+  }
+
+  return {
+    configure,
+    reset: (peer, reason) => sessions.get(peer)?.reset(reason),
+    state: () => [...sessions.values()].map(session => session.status()),
+    async stop({ kind, communication }) {
+      const words = shutdownCommunication('administrativeShutdown', communication)
+      for (const session of sessions.values()) {
+        const bridged = kind === 'restart' && session.status().session?.negotiated.gracefulRestart !== undefined
+        end(session, bridged ? undefined : words)
+      }
+      sessions.clear()
+      placeListeners()
+      await Promise.all(ending)
+    },
+  }
+}
+
+function listenerKey({ remote, device }: Pick<PeerSettings, 'remote' | 'device'>): string {
+  const family: IpFamily = remote.address.family
+  return `${family} ${device ?? ''}`
+}

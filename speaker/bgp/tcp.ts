@@ -1,0 +1,154 @@
+import { createServer, type Server, Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { type Address, formatAddress, type IpFamily } from '../../net/address.ts'
+import { openRawSocket, type RawSocket } from '../rawsock/rawsock.ts'
+import type { LocalAddress } from './next-hop.ts'
+import { parseSocketAddress } from './next-hop.ts'
+import { formatRemote, type PeerSettings } from './settings.ts'
+import {
+  bindToDevice,
+  md5Signature,
+  minimumTimeToLive,
+  onlyIPv6,
+  protocolTcp,
+  reuseAddress,
+  type SocketOption,
+  socketAddress,
+  socketDomains,
+  streamSocket,
+  timeToLive,
+} from './tcp-options.ts'
+
+/** What a connection needs that Node's own sockets cannot do. */
+type TransportOptions = Pick<PeerSettings, 'device' | 'ttl' | 'minimumTtl'>
+
+/**
+ * Dials a peer. Where an option is wanted that Node does not know, it is set on a socket of our own, which Node then
+ * takes over. Throws where the kernel refuses an option or the source address.
+ */
+export function dial(settings: PeerSettings): Socket {
+  const { remote, port, sourceAddress, password } = settings
+  const { family } = remote.address
+  const options = optionsOf(settings, family)
+  if (password !== undefined) options.push(md5Signature(remote.address, scopeIdOf(remote.zone), password))
+  const host = formatRemote(remote)
+  if (options.length === 0) {
+    const localAddress = sourceAddress && formatAddress(sourceAddress)
+    const socket = new Socket({ allowHalfOpen: true })
+    return socket.setNoDelay(true).connect({ host, port, ...(localAddress !== undefined && { localAddress }) })
+  }
+  const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
+  try {
+    for (const option of options) set(raw, option)
+    if (sourceAddress) raw.bind(socketAddress(sourceAddress, 0, scopeIdOf(remote.zone)))
+    const socket = new Socket({ fd: duplicate(raw), readable: true, writable: true, allowHalfOpen: true })
+    return socket.setNoDelay(true).connect({ host, port })
+  } finally {
+    raw.close()
+  }
+}
+
+function optionsOf({ device, ttl, minimumTtl }: TransportOptions, family: IpFamily): SocketOption[] {
+  return [
+    ...(device === undefined ? [] : [bindToDevice(device)]),
+    ...(ttl === undefined ? [] : [timeToLive(family, ttl)]),
+    ...(minimumTtl === undefined ? [] : [minimumTimeToLive(family, minimumTtl)]),
+  ]
+}
+
+function set(raw: RawSocket, { level, name, value }: SocketOption): void {
+  raw.setOption(level, name, value)
+}
+
+/** A descriptor of the same socket for Node to own; options set on `raw` later act on that socket too. */
+function duplicate(raw: RawSocket & { readonly duplicate?: () => number }): number {
+  if (!raw.duplicate) throw new Error('this build of the socket addon cannot hand a socket over to Node')
+  return raw.duplicate()
+}
+
+/** Who may connect to a listener, and with which key. */
+export interface ListenerPeer {
+  readonly address: Address
+  readonly zone: string | undefined
+  readonly password: string | undefined
+}
+
+export interface ListenerOptions extends TransportOptions {
+  readonly family: IpFamily
+  readonly port: number
+  readonly onConnection: (socket: Socket) => void
+  readonly onError: (error: Error) => void
+}
+
+/** A port on which peers dial us. */
+export interface Listener {
+  /** Sets the keys of these peers and takes back those of all others; connections that stand keep theirs. */
+  setPeers(peers: readonly ListenerPeer[]): void
+  close(): void
+}
+
+const anyAddress: Record<IpFamily, Address> = {
+  IPv4: { family: 'IPv4', value: 0n },
+  IPv6: { family: 'IPv6', value: 0n },
+}
+
+/** Listens on every address of the family; throws where the port is taken. */
+export function listen(options: ListenerOptions): Listener {
+  const { family, port, onConnection, onError } = options
+  const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection)
+  const keys = new Map<string, ListenerPeer>()
+  try {
+    set(raw, reuseAddress())
+    if (family === 'IPv6') set(raw, onlyIPv6())
+    for (const option of optionsOf(options, family)) set(raw, option)
+    raw.bind(socketAddress(anyAddress[family], port, 0))
+    server.on('error', onError)
+    server.listen({ fd: duplicate(raw) })
+  } catch (error) {
+    raw.close()
+    throw error
+  }
+  return {
+    setPeers(peers) {
+      const wanted = new Map(
+        peers.filter(({ password }) => password !== undefined).map(peer => [formatRemoteOf(peer), peer]),
+      )
+      for (const [name, peer] of keys) {
+        if (wanted.has(name)) continue
+        set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), ''))
+        keys.delete(name)
+      }
+      for (const [name, peer] of wanted) {
+        if (keys.get(name)?.password === peer.password) continue
+        set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), peer.password ?? ''))
+        keys.set(name, peer)
+      }
+    },
+    close() {
+      server.close()
+      raw.close()
+    },
+  }
+}
+
+function formatRemoteOf({ address, zone }: ListenerPeer): string {
+  return formatRemote(zone === undefined ? { address } : { address, zone })
+}
+
+/** The kernel's number of an interface, by which it tells link-local addresses apart; 0 without one. */
+function scopeIdOf(zone: string | undefined): number {
+  const addresses = zone === undefined ? [] : (networkInterfaces()[zone] ?? [])
+  for (const address of addresses) if (address.family === 'IPv6' && address.scopeid > 0) return address.scopeid
+  return 0
+}
+
+/** Every address of this node that is up. */
+export function localAddresses(): readonly LocalAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses
+      .map(({ address }) => parseSocketAddress(address))
+      .filter(address => address !== undefined)
+      .map(address => ({ interface: name, address })),
+  )
+}
