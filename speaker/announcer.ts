@@ -62,7 +62,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     const node = nodeOf(mac)
     if (isCutOff()) {
       log.warn(
-        { address, interface: on, mac, node },
+        { address, interface: on, mac, speaker: node },
         'another station announces it while we are cut off from the API server',
       )
       yielded.add(address)

@@ -173,9 +173,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     const after = membersOf(membership)
     if (sameMembers(members, after)) return
     for (const [name, { liveness }] of after) {
-      if (members.get(name)?.liveness !== liveness) log.info({ node: name, liveness }, 'speaker')
+      if (members.get(name)?.liveness !== liveness) log.info({ speaker: name, liveness }, 'speaker')
     }
-    for (const name of members.keys()) if (!after.has(name)) log.info({ node: name }, 'speaker has left')
+    for (const name of members.keys()) if (!after.has(name)) log.info({ speaker: name }, 'speaker has left')
     members = after
     reconciler.wake('nodes')
   }

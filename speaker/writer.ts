@@ -92,10 +92,7 @@ export function createWriter(options: {
         signal,
       })
       take(answer)
-      log.info(
-        { service: service.key, node: claim.node, from: claim.from, because: claim.because },
-        `claimed; ${formatBecause(claim)}`,
-      )
+      log.info({ service: service.key, from: claim.from, because: claim.because }, `claimed; ${formatBecause(claim)}`)
     } catch (error) {
       if (record && isNotFound(error)) records.acceptDeletion(record.key, record.uid)
       else if (isConflict(error)) await look(service, signal)
