@@ -1,4 +1,4 @@
-import type { IpFamily } from '../net/address.ts'
+import { addressBits, type IpFamily } from '../net/address.ts'
 import { type AddressRange, formatRange, toPrefixes } from '../net/range.ts'
 import type { BGPAdvertisement, BGPCommunity, IPAddressPool } from './config.ts'
 import type {
@@ -80,10 +80,15 @@ interface UnfitPool extends ResourceProblem {
 
 function poolsTooSmall(advertisement: BGPAdvertisement, pools: readonly ResolvedPool[]): readonly UnfitPool[] {
   return selectedPools(advertisement.pools, pools).flatMap((pool): readonly UnfitPool[] => {
-    const entry = pool.ranges.find(range => largestPrefix(range) > advertisement.aggregationLength[range.family])
+    const tooSmall = pool.ranges.filter(range => {
+      const aggregation = advertisement.aggregationLength[range.family]
+      return aggregation < addressBits[range.family] && largestPrefix(range) > aggregation
+    })
+    const [entry] = tooSmall
     if (!entry) return []
     const field = entry.family === 'IPv4' ? 'aggregationLength' : 'aggregationLengthV6'
-    const message = `${field} ${advertisement.aggregationLength[entry.family]} is shorter than ${formatRange(entry)} of IPAddressPool "${pool.name}" and would announce addresses that are not the pool's; write ${largestPrefix(entry)} or more`
+    const enough = Math.max(...tooSmall.filter(({ family }) => family === entry.family).map(largestPrefix))
+    const message = `with ${field} ${advertisement.aggregationLength[entry.family]} more would be announced than ${formatRange(entry)} of IPAddressPool "${pool.name}"; write ${enough} or more`
     return [{ pool: pool.name, reason: 'AggregationTooShort', message }]
   })
 }

@@ -253,7 +253,7 @@ describe('a BGPAdvertisement', () => {
   test('that would announce more than a pool has leaves that pool out', () => {
     const { config, problems } = resolved(
       pool('wide', '10.0.0.0/16'),
-      pool('narrow', '192.0.2.0/26', '2001:db8::/64'),
+      pool('narrow', '192.0.2.0/26', '192.0.2.64/28', '2001:db8::/64'),
       ['BGPAdvertisement', 'bgp', { aggregationLength: 24 }],
     )
     expect(config.bgpAdvertisements[0]?.pools).toEqual({ kind: 'named', pools: new Set(['wide']) })
@@ -261,7 +261,7 @@ describe('a BGPAdvertisement', () => {
       kind: 'BGPAdvertisement',
       reason: 'AggregationTooShort',
       message:
-        'AggregationLength 24 is shorter than 192.0.2.0/26 of IPAddressPool "narrow" and would announce addresses that are not the pool\'s; write 26 or more. The other pools are announced.',
+        'With aggregationLength 24 more would be announced than 192.0.2.0/26 of IPAddressPool "narrow"; write 28 or more. The other pools are announced.',
     })
   })
 
@@ -277,7 +277,7 @@ describe('a BGPAdvertisement', () => {
     const dual = pool('dual', '192.0.2.0/24', '2001:db8::/64')
     expect(resolved(dual, ['BGPAdvertisement', 'bgp', { aggregationLengthV6: 64 }]).problems).toEqual([])
     const { problems } = resolved(dual, ['BGPAdvertisement', 'bgp', { aggregationLengthV6: 63 }])
-    expect(only(problems)?.message).toContain('AggregationLengthV6 63 is shorter than 2001:db8::/64')
+    expect(only(problems)?.message).toContain('With aggregationLengthV6 63 more would be announced than 2001:db8::/64')
   })
 
   test('that gives a route another localPref than an older one leaves that pool out', () => {
@@ -297,6 +297,16 @@ describe('a BGPAdvertisement', () => {
     { difference: 'a choice of Services', other: { serviceSelectors: [{ matchLabels: { a: 'b' } }] } },
   ])('with $difference is no conflict', ({ other }) => {
     expect(conflicting(other).problems).toEqual([])
+  })
+
+  test('that meets an older one with a choice of Services is left to the Services', () => {
+    const choosy = { serviceSelectors: [{ matchLabels: { a: 'b' } }], localPref: 100 }
+    const { problems } = resolved(
+      pool('a', '192.0.2.0/24'),
+      ['BGPAdvertisement', 'older', choosy],
+      ['BGPAdvertisement', 'younger', { localPref: 200 }],
+    )
+    expect(problems).toEqual([])
   })
 
   test('whose nodes may or may not be those of another is left to the nodes', () => {
