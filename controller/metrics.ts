@@ -127,6 +127,7 @@ const metrics: readonly Metric[] = [
   {
     name: 'berth_watch_last_heard_seconds',
     help: 'Time since the API server last said anything about the resource.',
+    label: 'resource',
     read: session =>
       perWatch(session, health =>
         health.lastHeardMs === undefined ? -1 : (performance.now() - health.lastHeardMs) / 1000,
