@@ -2,18 +2,21 @@ import http from 'node:http'
 import https from 'node:https'
 import { createSecureContext } from 'node:tls'
 import { apiErrorFrom } from './api-error.ts'
+import { type Cancel, createCancel } from './cancel.ts'
 import type { Credentials } from './credentials.ts'
+import { createGate } from './gate.ts'
 import { createLineSplitter } from './lines.ts'
 
 export { ApiError } from './api-error.ts'
 
 /*
- * Berth's own HTTP to the API server: node:https, two keep-alive agents, JSON, and nothing else. A client library opens a
+ * Berth's own HTTP to the API server: node:https, one keep-alive agent, JSON, and nothing else. A client library opens a
  * TLS connection per request or costs tens of megabytes; this process patches thousands of Services while it shares its
  * cores with the API server that it patches.
  *
- * Two agents: the bounded one carries the bulk of the requests; the other, without a limit, carries watches (which hold a
- * connection each for minutes) and urgent requests (a lease renewal must never wait behind five thousand patches).
+ * The bulk of the requests goes through a gate that lets so many through at once. Watches (which hold a connection each
+ * for minutes) and urgent requests (a lease renewal must never wait behind five thousand patches) pass beside it. The gate
+ * is ours, and not the agent's own queue, since a request that waits in the agent can neither time out nor be closed.
  */
 
 /** One request to the API server. */
@@ -58,7 +61,7 @@ export interface Transport {
 }
 
 export interface TransportOptions {
-  /** Connections that carry requests at once. Default 32. */
+  /** Requests at once, urgent ones not counted. Default 32. */
   readonly maxSockets?: number
   /** Sent as User-Agent. */
   readonly userAgent?: string
@@ -77,14 +80,14 @@ export function createTransport(credentials: Credentials, options: TransportOpti
   const basePath = server.pathname.replace(/\/$/, '')
   const maxBodyBytes = options.maxBodyBytes ?? 64 * 1024 * 1024
   const userAgent = options.userAgent ?? 'berth'
+  const gate = createGate(options.maxSockets ?? 32)
+  const agent = createAgent()
   const sockets = new Set<object>()
-  const running = new Set<http.ClientRequest>()
-  const bounded = createAgent(options.maxSockets ?? 32)
-  const unbounded = createAgent(Number.POSITIVE_INFINITY)
+  const running = new Set<Cancel>()
   let closed = false
 
-  function createAgent(maxSockets: number): http.Agent {
-    const common = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets, timeout: idleSocketMs }
+  function createAgent(): http.Agent {
+    const common = { keepAlive: true, keepAliveMsecs: 10_000, timeout: idleSocketMs }
     const agent = secure ? new https.Agent({ ...common, ...tlsOptions(credentials) }) : new http.Agent(common)
     const create = agent.createConnection.bind(agent)
     agent.createConnection = (...parameters: Parameters<typeof create>) => {
@@ -92,16 +95,27 @@ export function createTransport(credentials: Credentials, options: TransportOpti
       if (socket) {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
-        // The agent still connects for requests that were waiting in it when it was destroyed.
-        if (closed) socket.destroy()
       }
       return socket
     }
     return agent
   }
 
+  function start(name: string, signal: AbortSignal | undefined, timeoutMs: number): Cancel {
+    if (closed) throw new Error(`${name}: the transport is closed`)
+    signal?.throwIfAborted()
+    const cancel = createCancel(name, signal, timeoutMs)
+    running.add(cancel)
+    return cancel
+  }
+
+  function end(cancel: Cancel): void {
+    cancel.done()
+    running.delete(cancel)
+  }
+
   /** Sends, and resolves with the head of the answer; ends early where `cancel` says so. */
-  function open(call: Call, token: string | undefined, cancel: Cancel, agent: http.Agent): Sent {
+  function open(call: Call, token: string | undefined, cancel: Cancel): Sent {
     const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': userAgent }
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
     if (call.payload !== undefined) {
@@ -116,22 +130,19 @@ export function createTransport(credentials: Credentials, options: TransportOpti
       path: basePath + call.target,
       headers,
     })
-    running.add(request)
-    request.once('close', () => running.delete(request))
     const head = new Promise<http.IncomingMessage>((resolve, reject) => {
       request.once('response', resolve)
       // Stays for the request's whole life: an error after the head (a cut connection) reaches the reader of the body too.
       request.on('error', reject)
-      // A request that waits for a connection reports that it was destroyed only when it gets one.
-      cancel.use(request, reject)
+      cancel.tell(reason => request.destroy(reason))
     })
     request.end(call.payload)
     return { head, request }
   }
 
   /** One try: head and body. */
-  async function attempt(call: Call, token: string | undefined, cancel: Cancel, agent: http.Agent): Promise<Answer> {
-    const { head, request } = open(call, token, cancel, agent)
+  async function attempt(call: Call, token: string | undefined, cancel: Cancel): Promise<Answer> {
+    const { head, request } = open(call, token, cancel)
     try {
       const response = await head
       const body = await readBody(response, maxBodyBytes)
@@ -142,37 +153,40 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     }
   }
 
-  async function request<T>(asked: ApiRequest): Promise<T> {
-    if (closed) throw new Error('the transport is closed')
-    asked.signal?.throwIfAborted()
-    const call = callOf(asked)
-    const agent = asked.urgent ? unbounded : bounded
-    const cancel = createCancel(call.name, asked.signal, asked.timeoutMs ?? defaultTimeoutMs)
+  /** A connection that the server closed while it lay idle is noticed only by writing to it: that alone is tried once more. */
+  async function tryTwice(call: Call, cancel: Cancel): Promise<Answer> {
+    const token = await credentials.token()
+    cancel.throwIfCancelled()
     try {
-      let answer = await tryTwice(call, cancel, agent)
+      return await attempt(call, token, cancel)
+    } catch (error) {
+      const stale = error instanceof TryFailed && error.reusedSocket && isReset(error.cause)
+      if (!stale || cancel.reason !== undefined || call.method === 'POST') throw error
+      return attempt(call, token, cancel)
+    }
+  }
+
+  async function request<T>(asked: ApiRequest): Promise<T> {
+    const call = callOf(asked)
+    const cancel = start(call.name, asked.signal, asked.timeoutMs ?? defaultTimeoutMs)
+    let entered = false
+    try {
+      if (!asked.urgent) {
+        await gate.enter(giveUp => cancel.tell(giveUp))
+        entered = true
+      }
+      let answer = await tryTwice(call, cancel)
       if (answer.status === 401) {
         const token = await credentials.token({ fresh: true })
-        if (token !== undefined) answer = await attempt(call, token, cancel, agent)
+        if (token !== undefined) answer = await attempt(call, token, cancel)
       }
       if (answer.status >= 300) throw apiErrorFrom(call.name, answer.status, answer.body, answer.retryAfter)
       return parseAnswer(call.name, answer.body) as T
     } catch (error) {
       throw cancel.reason ?? described(call.name, error)
     } finally {
-      cancel.done()
-    }
-  }
-
-  /** A connection that the server closed while it lay idle is noticed only by writing to it: that alone is tried once more. */
-  async function tryTwice(call: Call, cancel: Cancel, agent: http.Agent): Promise<Answer> {
-    const token = await credentials.token()
-    cancel.throwIfCancelled()
-    try {
-      return await attempt(call, token, cancel, agent)
-    } catch (error) {
-      const stale = error instanceof TryFailed && error.reusedSocket && isReset(error.cause)
-      if (!stale || cancel.reason || call.method === 'POST' || closed) throw error
-      return attempt(call, token, cancel, agent)
+      end(cancel)
+      if (entered) gate.leave()
     }
   }
 
@@ -182,15 +196,15 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     signal: AbortSignal,
     onOpen?: () => void,
   ): AsyncGenerator<WatchEvent> {
-    if (closed) throw new Error('the transport is closed')
-    signal.throwIfAborted()
     const call = callOf({ method: 'GET', path, query: { ...query, watch: true } })
     // The head must come soon; after it a watch may be quiet for long, and its reader decides how long is too long.
-    const cancel = createCancel(call.name, signal, defaultTimeoutMs)
+    const cancel = start(call.name, signal, defaultTimeoutMs)
+    let sent: Sent | undefined
     try {
       const token = await credentials.token()
       cancel.throwIfCancelled()
-      const response = await open(call, token, cancel, unbounded).head
+      sent = open(call, token, cancel)
+      const response = await sent.head
       cancel.stopClock()
       const status = response.statusCode ?? 0
       if (status !== 200) {
@@ -206,7 +220,8 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     } catch (error) {
       throw cancel.reason ?? described(call.name, error)
     } finally {
-      cancel.abandon()
+      end(cancel)
+      sent?.request.destroy()
     }
   }
 
@@ -218,9 +233,8 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     },
     close() {
       closed = true
-      for (const request of running) request.destroy(new Error('the transport was closed'))
-      bounded.destroy()
-      unbounded.destroy()
+      for (const cancel of running) cancel.cancel(new Error('the transport was closed'))
+      agent.destroy()
     },
   }
 }
@@ -268,56 +282,6 @@ function callOf(request: ApiRequest): Call {
     target,
     payload: request.body === undefined ? undefined : JSON.stringify(request.body),
     contentType: request.contentType ?? 'application/json',
-  }
-}
-
-/** Why and how a request ends early: by its signal, by its time-out. */
-interface Cancel {
-  /** What to throw, once it was cancelled. */
-  readonly reason: unknown
-  /** The request that is under way now, and whom to tell when it is cancelled. */
-  use(request: http.ClientRequest, reject: (reason: unknown) => void): void
-  throwIfCancelled(): void
-  stopClock(): void
-  done(): void
-  /** Done, and the request must not go on either. */
-  abandon(): void
-}
-
-function createCancel(name: string, signal: AbortSignal | undefined, timeoutMs: number): Cancel {
-  let current: http.ClientRequest | undefined
-  let tell: ((reason: unknown) => void) | undefined
-  let reason: unknown
-  function cancel(why: unknown): void {
-    reason ??= why
-    current?.destroy(why instanceof Error ? why : new Error('aborted'))
-    tell?.(why)
-  }
-  const onAbort = (): void => cancel(signal?.reason ?? new Error('aborted'))
-  signal?.addEventListener('abort', onAbort, { once: true })
-  const timer = setTimeout(() => cancel(new Error(`${name}: no answer within ${timeoutMs} ms`)), timeoutMs)
-  function done(): void {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
-  }
-  return {
-    get reason() {
-      return reason
-    },
-    use(request, reject) {
-      current = request
-      tell = reject
-      if (reason !== undefined) cancel(reason)
-    },
-    throwIfCancelled() {
-      if (reason !== undefined) throw reason
-    },
-    stopClock: () => clearTimeout(timer),
-    done,
-    abandon() {
-      done()
-      current?.destroy()
-    },
   }
 }
 
