@@ -14,12 +14,13 @@ afterEach(() => void vi.unstubAllEnvs())
 
 const soon = { timeout: 10_000, interval: 50 }
 
-/** The programs whose working directory is `directory`, by name. */
+/** The programs whose working directory is `directory`, or was until it was removed, by name. */
 async function programsIn(directory: string): Promise<string[]> {
   const names: string[] = []
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue
-    if ((await readlink(`/proc/${pid}/cwd`).catch(() => '')) !== directory) continue
+    const workingDirectory = await readlink(`/proc/${pid}/cwd`).catch(() => '')
+    if (workingDirectory.replace(/ \(deleted\)$/, '') !== directory) continue
     names.push((await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone')).trim())
   }
   return names.toSorted()
