@@ -284,8 +284,9 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
   /** After a refusal: goes on from what is there, unless that is a later run of the same program. */
   async function isTakenOver(signal?: AbortSignal): Promise<boolean> {
     const lease = await readLease(transport, path, timeoutMs, signal)
-    ownVersion = lease?.resourceVersion
-    return lease !== undefined && lease.holderIdentity !== '' && lease.holderIdentity !== holderIdentity
+    const takenOver = lease !== undefined && lease.holderIdentity !== '' && lease.holderIdentity !== holderIdentity
+    ownVersion = takenOver ? undefined : lease?.resourceVersion
+    return takenOver
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -317,9 +318,8 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
 
   async function release(): Promise<void> {
     try {
-      // Without a version of our own the last write may have been cut off: look whose lease it is.
-      if (ownVersion === undefined && (await isTakenOver())) return
-      if (ownVersion === undefined) return
+      // Without a version of our own we were refused, or the only write was cut off: look whose lease it is.
+      if (ownVersion === undefined && ((await isTakenOver()) || ownVersion === undefined)) return
       await write('').catch(async error => {
         if (!isConflict(error) || (await isTakenOver())) throw error
         await write('')
