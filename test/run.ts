@@ -128,7 +128,7 @@ const isRoot = process.getuid?.() === 0
 console.log(
   `All checks and tests of Berth on Node ${process.versions.node}, ${availableParallelism()} cores, ` +
     `${isRoot ? 'as root' : 'not as root'}.\nThe first run on a machine builds a Kubernetes control plane, ` +
-    'about 6 minutes on two cores; later ones need a few minutes in all.',
+    'about 6 minutes on two cores; all the rest takes about 10 minutes.',
 )
 const outcomes = await runAll(stepsNamed(process.argv.slice(2)))
 const sum = total([...outcomes.values()])
