@@ -4,9 +4,9 @@ import type { WireAnnouncement, WireCommand, WireReport } from './wire/messages.
 
 /*
  * What the wire thread was told and what it said: the one place that talks to it. It carries out what a plan says and
- * keeps the evidence that plans are made from; it decides nothing, but for one thing that cannot wait for a plan's
- * reasons: another station's claim to an address that is rightfully ours is answered by announcing it again, at most every
- * ten seconds (RFC 5227 §2.4 (b), DEFEND_INTERVAL).
+ * keeps the evidence that plans are made from. It decides one thing itself: another station's claim to an address that is
+ * ours a second later still is answered by announcing it again, at most every ten seconds (RFC 5227 §2.4 (b),
+ * DEFEND_INTERVAL).
  */
 
 /** The shell around the wire thread. */
@@ -40,6 +40,7 @@ export interface AnnouncerOptions {
 }
 
 const defendIntervalMs = 10_000
+const defendAfterMs = 1_000
 
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { send, nodeOf, isCutOff, isRightful, onChange, log } = options
@@ -79,15 +80,17 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         log.warn({ address, interface: on, mac }, 'a station that is no speaker announces an address of ours')
       }
     }
-    // After the plan that what was seen gives rise to: where it did not make us stop, the address is ours.
-    setImmediate(() => defend(address))
+    // Later, when the news that may stand behind it has reached us too: where nothing made us stop, the address is ours.
+    setTimeout(() => defend(address), defendAfterMs).unref()
   }
 
   function defend(address: string): void {
     const state = wire.get(address)
+    if (!state || !isRightful(address)) return
+    // It must not count as the packet of a later hand-over.
+    seen.delete(address)
     const nowMs = performance.now()
-    if (!state || !isRightful(address) || nowMs - (defendedAtMs.get(address) ?? -defendIntervalMs) < defendIntervalMs)
-      return
+    if (nowMs - (defendedAtMs.get(address) ?? -defendIntervalMs) < defendIntervalMs) return
     defendedAtMs.set(address, nowMs)
     log.info({ address }, 'announcing again what another station claimed')
     send({ kind: 'withdraw', addresses: [address] })

@@ -279,6 +279,8 @@ function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>
 /** What becomes of this node's answers for a group that another has won: they go on until that one is known to answer. */
 function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situation: Situation): void {
   const { self, members, records, wire, seen, yielded } = situation
+  // Nearly always: most Services are other nodes', and nothing of them is on our wire.
+  if (!group.members.some(({ offers }) => offers.some(({ text }) => wire.has(text)))) return
   const holder = claimOf(group, records)?.node
   const own = group.members.map(({ service }) => records.get(recordKey(service)))
   for (const { text: address } of group.members.flatMap(member => member.offers)) {

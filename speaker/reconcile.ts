@@ -5,7 +5,7 @@ import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
 import type { EndpointIndex } from './endpoints.ts'
 import { elect, type Verdict } from './layer2/election.ts'
-import { type CandidateCache, type Group, groupsOf } from './layer2/groups.ts'
+import { createGroupCache, type Group, groupsOf } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
 import type { Refusal } from './layer2/refusal.ts'
@@ -65,7 +65,7 @@ const defaultWaits = { moveMs: 2_000, refusalMs: 1_000 }
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
   let survey: Survey | undefined
-  let candidates: CandidateCache = new Map()
+  let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
   let own = new Map<string, ServiceKey[]>()
   let timer: NodeJS.Timeout | undefined
@@ -148,7 +148,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         nodes: new Map(Array.from(sources.nodes.values(), node => [node.name, node])),
         members,
       })
-      candidates = new Map()
+      cache = createGroupCache()
     }
     const refused: { service: Service; refusal: Refusal }[] = []
     const advertisements = []
@@ -158,7 +158,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       else if (advertisement) refused.push(advertisement)
       else if (!service.beingDeleted) refused.push({ service, refusal: { kind: 'NoAddress' } })
     }
-    return { groups: groupsOf(advertisements, candidates), refused }
+    return { groups: groupsOf(advertisements, cache), refused }
   }
 
   function waitMs(key: RipeKey): number {

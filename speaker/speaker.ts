@@ -66,6 +66,7 @@ export interface Speaker {
 // The observation clock (membership.ts) may advance a little more than one renewal at once, since renewals take time.
 const stepsPerPeriod = 4 / 3
 const tickMs = 1_000
+const factsPauseMs = 250
 
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { transport, node, namespace, log } = options
@@ -81,6 +82,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let membership: Membership = noMembership(self, renewPeriodMs * stepsPerPeriod, performance.now())
   let members: ReadonlyMap<string, Member> = new Map()
   let confirmedSinceYielding = 0
+  let toldFacts = ''
+  let factsTimer: NodeJS.Timeout | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
@@ -88,12 +91,14 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     // Whoever runs the speaker is told; before that nobody listens yet.
   })
 
+  const factsText = (): string => formatFacts(factsOf(self, interfaces ?? [], leaving))
+
   const lease = holdLease({
     transport,
     namespace,
     name: leaseName,
     labels: { [speakerLeaseLabel]: speakerLeaseLabelValue },
-    annotations: () => ({ [factsAnnotation]: formatFacts(factsOf(self, interfaces ?? [], leaving)) }),
+    annotations: () => ({ [factsAnnotation]: factsText() }),
     holderIdentity: `${node}/${self.run}`,
     leaseDurationSeconds: options.leaseDurationSeconds,
     renewPeriodMs,
@@ -131,12 +136,25 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     log,
   })
 
+  /** Writes changed facts soon: at once, but a link that flaps is not worth more than a few writes a second. */
+  function tellFacts(): void {
+    const text = factsText()
+    if (text === toldFacts || factsTimer !== undefined) return
+    toldFacts = text
+    lease.touch()
+    factsTimer = setTimeout(() => {
+      factsTimer = undefined
+      tellFacts()
+    }, factsPauseMs)
+    factsTimer.unref()
+  }
+
   function takeReport(report: WireReport): void {
     switch (report.kind) {
       case 'interfaces':
         interfaces = report.interfaces
         started.resolve()
-        lease.touch()
+        tellFacts()
         break
       case 'announced':
       case 'seen':
@@ -212,9 +230,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 
   async function watchTime(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const nextMs = nextSuspicionMs(membership)
-      const waitMs = nextMs === undefined ? tickMs : Math.min(tickMs, Math.max(10, nextMs - performance.now()))
-      await sleep(waitMs, signal)
+      const nextMs = nextSuspicionMs(membership) ?? 0
+      const nowMs = performance.now()
+      // Whoever is suspect already waits for the answer to our renewal; asking again before a tick has passed helps nobody.
+      await sleep(nextMs > nowMs ? Math.min(tickMs, nextMs - nowMs) : tickMs, signal)
       if (!signal.aborted) tick()
     }
   }

@@ -68,13 +68,13 @@ export const spreadBound = 1.25
 
 /** The winner of every contest, by its key. */
 export function elect(contests: Iterable<Contest>): ReadonlyMap<string, Verdict> {
-  const sorted = [...contests].sort((one, other) => (one.key < other.key ? -1 : 1))
-  const field = fieldOf(sorted)
+  const all = [...contests]
+  const field = fieldOf(all)
   const verdicts = new Map<string, Verdict>()
   const held: Contest[][] = field.names.map(() => [])
   const homeless: Contest[] = []
 
-  for (const contest of sorted) {
+  for (const contest of all) {
     const owner = contest.owner === undefined ? undefined : field.indexes.get(contest.owner)
     if (contest.owner === undefined || owner === undefined || !field.electorate(contest).members.has(owner)) {
       homeless.push(contest)
@@ -85,7 +85,8 @@ export function elect(contests: Iterable<Contest>): ReadonlyMap<string, Verdict>
     held[owner]?.push(contest)
   }
   // Those with the least choice first, so that the others can make room for them.
-  homeless.sort((one, other) => field.electorate(one).nodes.length - field.electorate(other).nodes.length)
+  const choice = (contest: Contest): number => field.electorate(contest).nodes.length
+  homeless.sort((one, other) => choice(one) - choice(other) || compareKeys(one, other))
   for (const contest of homeless) {
     const winner = placeFor(contest, field)
     addTo(field.loads, winner, 1)
@@ -94,6 +95,10 @@ export function elect(contests: Iterable<Contest>): ReadonlyMap<string, Verdict>
   }
   for (const [node, contests] of held.entries()) relieve(node, contests, field, verdicts)
   return verdicts
+}
+
+function compareKeys(one: Contest, other: Contest): number {
+  return one.key < other.key ? -1 : one.key > other.key ? 1 : 0
 }
 
 function becauseOf(contest: Contest): ElectedBecause {

@@ -27,13 +27,22 @@ export interface GroupMember {
   readonly offers: readonly Offer[]
 }
 
-/** Makes candidates from Reaches, the same object for the same Reaches: keep one for as long as the survey. */
-export type CandidateCache = Map<string, Candidates>
+/** What need not be made again while the survey is the same. */
+export interface GroupCache {
+  /** By the Reaches that they were made from. */
+  readonly candidates: Map<string, Candidates>
+  /** Of Services that share nothing with others. */
+  readonly alone: WeakMap<ServiceAdvertisement, Group>
+}
 
-/** The groups of all Services that are offered, in the order of their keys. */
+export function createGroupCache(): GroupCache {
+  return { candidates: new Map(), alone: new WeakMap() }
+}
+
+/** The groups of all Services that are offered, in no particular order. */
 export function groupsOf(
   advertisements: Iterable<ServiceAdvertisement>,
-  cache: CandidateCache = new Map(),
+  cache: GroupCache = createGroupCache(),
 ): readonly Group[] {
   const byAddress = new Map<string, GroupInMaking>()
   const groups = new Set<GroupInMaking>()
@@ -45,17 +54,21 @@ export function groupsOf(
       const met = byAddress.get(text)
       if (met && met !== group) group = group ? merge(group, met, byAddress, groups) : met
     }
-    group ??= { members: [] }
+    group ??= { first: advertisement, members: [] }
     groups.add(group)
     group.members.push({ service, offers })
     for (const { text } of offers) byAddress.set(text, group)
   }
-  return Array.from(groups, ({ members }) => finish(members, cache)).sort((one, other) =>
-    one.key < other.key ? -1 : 1,
-  )
+  return Array.from(groups, ({ first, members }) => {
+    if (members.length > 1) return finish(members, cache)
+    const group = cache.alone.get(first) ?? finish(members, cache)
+    cache.alone.set(first, group)
+    return group
+  })
 }
 
 interface GroupInMaking {
+  readonly first: ServiceAdvertisement
   readonly members: GroupMember[]
 }
 
@@ -73,7 +86,7 @@ function merge(
   return one
 }
 
-function finish(members: GroupMember[], cache: CandidateCache): Group {
+function finish(members: GroupMember[], cache: GroupCache): Group {
   members.sort((one, other) => (one.service.key < other.service.key ? -1 : 1))
   const offers = members.flatMap(member => member.offers)
   return { key: lowest(offers), members, candidates: candidatesOf(offers, cache) }
@@ -85,7 +98,7 @@ function lowest(offers: readonly Offer[]): string {
   return best?.text ?? ''
 }
 
-function candidatesOf(offers: readonly Offer[], cache: CandidateCache): Candidates {
+function candidatesOf(offers: readonly Offer[], { candidates: cache }: GroupCache): Candidates {
   const id =
     offers.length === 1
       ? (offers[0]?.reach.id ?? '')

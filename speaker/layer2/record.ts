@@ -55,9 +55,16 @@ export function recordName(service: Pick<Service, 'name' | 'uid'>): string {
   return `${service.name}-${service.uid.slice(0, 8)}`
 }
 
+// Asked for several times per Service and plan.
+const keys = new WeakMap<Pick<Service, 'namespace' | 'name' | 'uid'>, string>()
+
 /** Where a store keeps a Service's record. */
 export function recordKey(service: Pick<Service, 'namespace' | 'name' | 'uid'>): string {
-  return `${service.namespace}/${recordName(service)}`
+  const known = keys.get(service)
+  if (known !== undefined) return known
+  const key = `${service.namespace}/${recordName(service)}`
+  keys.set(service, key)
+  return key
 }
 
 /** The ServiceL2Status that an object is, or undefined where it is none. Never throws. */

@@ -61,16 +61,15 @@ const nodesNamed = 3
 function formatNodes(refusals: readonly NodeRefusal[]): string {
   if (refusals.length === 0) return 'the cluster has no nodes'
   const byReason = Map.groupBy(refusals, formatNodeRefusal)
-  return [...byReason]
-    .sort(([one, some], [other, others]) => some.length - others.length || (one < other ? -1 : 1))
-    .map(([reason, list]) => `${formatNames(list.map(refusal => refusal.node))} ${reason}`)
+  return Array.from(byReason, ([reason, list]) => ({ reason, names: list.map(refusal => refusal.node).sort() }))
+    .sort((one, other) => one.names.length - other.names.length || (String(one.names) < String(other.names) ? -1 : 1))
+    .map(({ reason, names }) => `${formatNames(names)} ${reason}`)
     .join('; ')
 }
 
 function formatNames(names: readonly string[]): string {
-  const sorted = [...names].sort()
-  if (sorted.length <= nodesNamed) return `${sorted.join(', ')}:`
-  return `${sorted.slice(0, nodesNamed).join(', ')} and ${sorted.length - nodesNamed} more:`
+  if (names.length <= nodesNamed) return `${names.join(', ')}:`
+  return `${names.slice(0, nodesNamed).join(', ')} and ${names.length - nodesNamed} more:`
 }
 
 /** What one node says, to go behind its name. */

@@ -1,0 +1,473 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Service, ServiceEndpoints } from '../kube/service.ts'
+import { elect } from './layer2/election.ts'
+import { groupsOf } from './layer2/groups.ts'
+import type { Liveness } from './layer2/membership.ts'
+import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
+import type { Refusal } from './layer2/refusal.ts'
+import { ownerOf, plan, type Situation, type SpeakerAction, type WireState } from './plan.ts'
+import { announced, endpointsOn, member, node, service, survey } from './test-values.ts'
+
+type Claim = NonNullable<OwnershipRecord['claim']>
+
+interface World {
+  readonly services: readonly { readonly service: Service; readonly endpoints: ServiceEndpoints }[]
+  readonly nodes?: readonly string[]
+  readonly liveness?: Readonly<Record<string, Liveness>>
+  readonly records?: readonly OwnershipRecord[]
+}
+
+/** The situation of one speaker in a world that all see alike. */
+function situation(self: string, world: World, own: Partial<Situation> = {}): Situation {
+  const names = world.nodes ?? ['a', 'b', 'c']
+  const members = names
+    .filter(name => world.liveness?.[name] !== undefined || world.liveness === undefined)
+    .map(name => member(name, { liveness: world.liveness?.[name] ?? 'alive' }))
+  const where = survey({ nodes: names.map(name => node(name)), members })
+  const results = world.services.map(({ service, endpoints }) => ({
+    service,
+    result: where.advertisementsFor(service, endpoints),
+  }))
+  const groups = groupsOf(results.flatMap(({ result }) => (result?.kind === 'offered' ? [result] : [])))
+  const refused = results.flatMap(({ service, result }): { service: Service; refusal: Refusal }[] => {
+    if (result?.kind === 'offered') return []
+    return [{ service, refusal: result?.refusal ?? { kind: 'NoAddress' } }]
+  })
+  const records = new Map((world.records ?? []).map(record => [record.key, record]))
+  const contests = groups.map(({ key, candidates, ...group }) => ({
+    key,
+    candidates,
+    owner: ownerOf({ key, candidates, ...group }, records),
+  }))
+  return {
+    self,
+    members: where.members,
+    groups,
+    verdicts: elect(contests),
+    refused,
+    records,
+    wire: new Map(),
+    seen: new Map(),
+    yielded: new Set(),
+    ripe: () => true,
+    stopping: false,
+    ...own,
+  }
+}
+
+function record(of: Service, claim: Claim | undefined, published?: Published): OwnershipRecord {
+  const name = recordName(of)
+  return {
+    key: recordKey(of),
+    namespace: of.namespace,
+    name,
+    uid: `${name}-record`,
+    resourceVersion: '7',
+    claim,
+    published,
+  }
+}
+
+function claimed(by: string, because: Claim['because'] = 'first', from?: string): Claim {
+  return { node: by, because, from }
+}
+
+const onWire = (announcedOn: readonly string[] | undefined = ['eth0']): WireState => ({ told: 'all', announcedOn })
+const says = (by: string, ...addresses: string[]): Published => ({ node: by, addresses, interfaces: ['eth0'] })
+
+const web = service('web', ['192.0.2.1'])
+const happy = service('web', ['192.0.2.1'], {
+  conditions: announced('True', 'Announced', 'layer 2: announcing 192.0.2.1 from node a on eth0'),
+})
+const ready = endpointsOn('z')
+
+function kinds(actions: readonly SpeakerAction[]): string[] {
+  return actions.map(action => action.kind)
+}
+
+describe('a Service that this node wins', () => {
+  const only = { nodes: ['a'], services: [{ service: web, endpoints: ready }] }
+
+  test('is claimed before anything is said on the wire', () => {
+    expect(plan(situation('a', only))).toEqual([
+      { kind: 'claim', service: web, record: undefined, claim: { node: 'a', because: 'first', from: undefined } },
+    ])
+  })
+
+  test('is announced once the claim is ours', () => {
+    const records = [record(web, claimed('a'))]
+    expect(plan(situation('a', { ...only, records }))).toEqual([
+      {
+        kind: 'announce',
+        group: '192.0.2.1',
+        announcements: [{ address: '192.0.2.1', interfaces: 'all' }],
+        because: 'kept',
+      },
+    ])
+  })
+
+  test('is published, told in an Event and in the condition once the segment knows', () => {
+    const records = [record(web, claimed('a'))]
+    const wire = new Map([['192.0.2.1', onWire()]])
+    expect(plan(situation('a', { ...only, records }, { wire: new Map([['192.0.2.1', onWire([])]]) }))).toEqual([])
+    const [publish, condition, ...more] = plan(situation('a', { ...only, records }, { wire }))
+    expect(more).toEqual([])
+    expect(publish).toMatchObject({
+      kind: 'publish',
+      published: { node: 'a', addresses: ['192.0.2.1'], interfaces: ['eth0'] },
+      event: {
+        type: 'Normal',
+        reason: 'Announcing',
+        note: 'announcing 192.0.2.1 from node a on eth0; nobody announced it before',
+      },
+    })
+    expect(condition).toMatchObject({
+      kind: 'setCondition',
+      condition: { status: 'True', message: 'layer 2: announcing 192.0.2.1 from node a on eth0' },
+      event: undefined,
+    })
+  })
+
+  test('needs nothing more when all that is done', () => {
+    const records = [record(happy, claimed('a'), says('a', '192.0.2.1'))]
+    const world = { nodes: ['a'], services: [{ service: happy, endpoints: ready }], records }
+    expect(plan(situation('a', world, { wire: new Map([['192.0.2.1', onWire()]]) }))).toEqual([])
+  })
+
+  test('is announced and claimed at once where its owner is gone', () => {
+    const records = [record(web, claimed('b'), says('b', '192.0.2.1'))]
+    const world = { ...only, nodes: ['a', 'b'], records, liveness: { a: 'alive', b: 'gone' } } as const
+    const actions = plan(situation('a', world))
+    expect(kinds(actions)).toEqual(['announce', 'claim'])
+    expect(actions[1]).toMatchObject({ claim: { node: 'a', because: 'ownerGone', from: 'b' } })
+  })
+
+  test('is claimed but not announced yet where its owner is leaving', () => {
+    const records = [record(web, claimed('b'), says('b', '192.0.2.1'))]
+    const world = { ...only, nodes: ['a', 'b'], records, liveness: { a: 'alive', b: 'leaving' } } as const
+    const actions = plan(situation('a', world))
+    expect(kinds(actions)).toEqual(['claim'])
+    expect(actions[0]).toMatchObject({ claim: { node: 'a', because: 'ownerLeaving', from: 'b' } })
+  })
+
+  test('for no better reason than the spread is left alone until the time is ripe', () => {
+    const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
+    const records = services.map(({ service }) => record(service, claimed('b')))
+    const world = { nodes: ['a', 'b'], services, records }
+    expect(plan(situation('a', world, { ripe: () => false }))).toEqual([])
+    const actions = plan(situation('a', world))
+    expect(kinds(actions)).toEqual(['claim'])
+    expect(actions[0]).toMatchObject({ claim: { because: 'spread', from: 'b' } })
+  })
+
+  test('is told where it moved from and why', () => {
+    const records = [record(web, claimed('a', 'ownerGone', 'b'), says('b', '192.0.2.1'))]
+    const [publish] = plan(situation('a', { ...only, records }, { wire: new Map([['192.0.2.1', onWire()]]) }))
+    expect(publish).toMatchObject({
+      event: {
+        reason: 'AnnouncementMoved',
+        note: 'announcing 192.0.2.1 from node a on eth0; the speaker of b does not renew its Lease',
+      },
+    })
+  })
+
+  test('is not taken by a speaker that is stopping, which goes on with what it has', () => {
+    expect(plan(situation('a', only, { stopping: true }))).toEqual([])
+    const wire = new Map([['192.0.2.1', onWire()]])
+    const records = [record(web, claimed('a'))]
+    expect(plan(situation('a', { ...only, records }, { wire, stopping: true }))).toEqual([])
+  })
+
+  test('is not announced while we are cut off and gave it up', () => {
+    const own = { wire: new Map([['192.0.2.1', onWire()]]), yielded: new Set(['192.0.2.1']) }
+    const records = [record(happy, claimed('a'), says('a', '192.0.2.1'))]
+    const world = { nodes: ['a'], services: [{ service: happy, endpoints: ready }], records }
+    expect(plan(situation('a', world, own))).toEqual([
+      { kind: 'withdraw', addresses: ['192.0.2.1'], because: { kind: 'yielded' } },
+    ])
+    expect(plan(situation('a', world, { ...own, wire: new Map() }))).toEqual([])
+  })
+})
+
+describe('a Service that another node has won', () => {
+  const wire = new Map([['192.0.2.1', onWire()]])
+  const world = (claim: Claim | undefined, published?: Published): World => ({
+    nodes: ['a', 'b'],
+    liveness: { a: 'leaving', b: 'alive' },
+    services: [{ service: happy, endpoints: ready }],
+    records: [record(happy, claim, published)],
+  })
+
+  test.each([
+    { situation: 'has not claimed it', claim: claimed('a'), published: says('a', '192.0.2.1') },
+    { situation: 'has claimed it only', claim: claimed('b'), published: says('a', '192.0.2.1') },
+    { situation: 'has announced another of its addresses', claim: claimed('b'), published: says('b', '192.0.2.2') },
+  ])('is answered for as before while that one $situation', ({ claim, published }) => {
+    expect(plan(situation('a', world(claim, published), { wire }))).toEqual([])
+  })
+
+  test('is withdrawn when its record says that the other announces it', () => {
+    expect(plan(situation('a', world(claimed('b'), says('b', '192.0.2.1')), { wire }))).toEqual([
+      { kind: 'withdraw', addresses: ['192.0.2.1'], because: { kind: 'handedOver', to: 'b' } },
+    ])
+  })
+
+  test("is withdrawn when the other's packets are seen, whatever the record says", () => {
+    const own = { wire, seen: new Map([['192.0.2.1', 'b']]) }
+    expect(plan(situation('a', world(claimed('a'), says('a', '192.0.2.1')), own))).toEqual([
+      { kind: 'withdraw', addresses: ['192.0.2.1'], because: { kind: 'handedOver', to: 'b' } },
+    ])
+  })
+
+  test("is not withdrawn for a third one's packets", () => {
+    const own = { wire, seen: new Map([['192.0.2.1', 'c']]) }
+    expect(plan(situation('a', world(claimed('a'), says('a', '192.0.2.1')), own))).toEqual([])
+  })
+})
+
+describe('a Service that nobody can announce', () => {
+  const wire = new Map([['192.0.2.1', onWire()]])
+  const records = [record(happy, claimed('b'), says('b', '192.0.2.1'))]
+  const world = { services: [{ service: happy, endpoints: endpointsOn() }], records }
+
+  test('is withdrawn at once, and only later loses its condition', () => {
+    expect(kinds(plan(situation('b', world, { wire, ripe: () => false })))).toEqual(['withdraw'])
+    expect(kinds(plan(situation('a', world, { ripe: () => false })))).toEqual([])
+    expect(plan(situation('a', world))).toMatchObject([
+      {
+        kind: 'setCondition',
+        condition: { status: 'False', reason: 'NoUsableEndpoints' },
+        event: { type: 'Warning', reason: 'NotAnnounced' },
+      },
+    ])
+  })
+
+  test('is spoken for by the first speaker only', () => {
+    expect(plan(situation('c', world))).toEqual([])
+  })
+
+  test('loses its record when its condition says why: by its owner, or by the first speaker where that is gone', () => {
+    const { message } = {
+      message: 'none of its endpoints is ready: nothing would answer, so no node announces its address',
+    }
+    const told = service('web', ['192.0.2.1'], { conditions: announced('False', 'NoUsableEndpoints', message) })
+    const after = { ...world, services: [{ service: told, endpoints: endpointsOn() }] }
+    expect(kinds(plan(situation('b', after)))).toEqual(['deleteRecord'])
+    expect(kinds(plan(situation('a', after)))).toEqual([])
+    expect(kinds(plan(situation('a', { ...after, liveness: { a: 'alive', b: 'gone' } })))).toEqual(['deleteRecord'])
+  })
+
+  test('is left alone where its address is in no pool and we never announced it', () => {
+    const stranger = service('web', ['198.51.100.1'])
+    expect(plan(situation('a', { services: [{ service: stranger, endpoints: ready }] }))).toEqual([])
+    const ours = plan(
+      situation('a', {
+        services: [{ service: stranger, endpoints: ready }],
+        records: [record(stranger, claimed('b'))],
+      }),
+    )
+    expect(ours).toMatchObject([{ condition: { reason: 'NoAdvertisement' } }])
+  })
+
+  test('is told whose node its address is on, where those that it shares it with decide that', () => {
+    const one = service('one', ['192.0.2.1'], { externalTrafficPolicy: 'Local' })
+    const two = service('two', ['192.0.2.1'], { externalTrafficPolicy: 'Local' })
+    const services = [
+      { service: one, endpoints: endpointsOn('b') },
+      { service: two, endpoints: endpointsOn('c') },
+    ]
+    const records = [record(one, claimed('b'))]
+    expect(plan(situation('a', { services, records }))).toMatchObject([
+      {
+        kind: 'setCondition',
+        service: two,
+        condition: {
+          reason: 'SharedAddressElsewhere',
+          message: 'its address is shared with shop/one and announced from node b, which cannot announce this Service',
+        },
+      },
+    ])
+  })
+})
+
+describe('several speakers that see the same', () => {
+  const names = ['a', 'b', 'c', 'd']
+  type Step =
+    | { readonly kind: 'turn'; readonly node: string }
+    | { readonly kind: 'liveness'; readonly node: string; readonly liveness: Liveness }
+    | { readonly kind: 'endpoints'; readonly service: number; readonly on: readonly string[] }
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('turn' as const), node: fc.constantFrom(...names) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('liveness' as const),
+        node: fc.constantFrom(...names),
+        liveness: fc.constantFrom<Liveness>('alive', 'alive', 'leaving', 'gone'),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('endpoints' as const),
+        service: fc.nat(4),
+        on: fc.subarray(names, { minLength: 1 }),
+      }),
+    },
+  )
+
+  /** What the API server checks by the resourceVersion. */
+  function mustBeCurrent(read: OwnershipRecord | undefined, now: OwnershipRecord | undefined): void {
+    if (read !== now) throw new Error('a write on the strength of an old version')
+  }
+
+  /** A cluster in which speakers take turns: each carries out its whole plan before the next. */
+  function createCluster(packetsArrive: boolean) {
+    const liveness: Record<string, Liveness> = Object.fromEntries(names.map(name => [name, 'alive']))
+    let services = [1, 2, 3, 4, 5].map(last => ({
+      service: service(`s${last}`, [`192.0.2.${last}`], { externalTrafficPolicy: last % 2 ? 'Local' : 'Cluster' }),
+      endpoints: endpointsOn(...names),
+    }))
+    const records = new Map<string, OwnershipRecord>()
+    const wires = new Map(names.map(name => [name, new Map<string, WireState>()]))
+    const seen = new Map(names.map(name => [name, new Map<string, string>()]))
+    let version = 0
+
+    const put = (key: string, change: Partial<OwnershipRecord>, of: Service): void => {
+      const before = records.get(key) ?? record(of, undefined)
+      records.set(key, { ...before, ...change, resourceVersion: `${++version}` })
+    }
+    const carryOut = (self: string, action: SpeakerAction): void => {
+      const wire = wires.get(self)
+      switch (action.kind) {
+        case 'announce':
+          for (const { address, interfaces } of action.announcements) {
+            wire?.set(address, { told: interfaces, announcedOn: ['eth0'] })
+            if (packetsArrive) for (const name of names) if (name !== self) seen.get(name)?.set(address, self)
+          }
+          break
+        case 'withdraw':
+          for (const address of action.addresses) {
+            wire?.delete(address)
+            seen.get(self)?.delete(address)
+          }
+          break
+        case 'claim':
+          mustBeCurrent(action.record, records.get(recordKey(action.service)))
+          put(recordKey(action.service), { claim: action.claim }, action.service)
+          break
+        case 'publish':
+          mustBeCurrent(action.record, records.get(action.record.key))
+          put(action.record.key, { published: action.published }, action.service)
+          break
+        case 'deleteRecord':
+          records.delete(action.record.key)
+          break
+        case 'setCondition':
+          services = services.map(one =>
+            one.service.key === action.service.key
+              ? { ...one, service: { ...one.service, conditions: [action.condition] } }
+              : one,
+          )
+      }
+    }
+    const planOf = (self: string) => {
+      const world = { nodes: names, liveness, services, records: [...records.values()] }
+      const own = {
+        wire: wires.get(self) ?? new Map(),
+        seen: seen.get(self) ?? new Map(),
+        stopping: liveness[self] === 'leaving',
+      }
+      return plan(situation(self, world, own))
+    }
+    return {
+      turn(self: string): number {
+        if (liveness[self] === 'gone') return 0
+        const actions = planOf(self)
+        for (const action of actions) carryOut(self, action)
+        return actions.length
+      },
+      set(self: string, to: Liveness): void {
+        liveness[self] = to
+        if (to !== 'gone') return
+        wires.get(self)?.clear()
+        seen.get(self)?.clear()
+      },
+      setEndpoints(index: number, on: readonly string[]): void {
+        services = services.map((one, at) => (at === index ? { ...one, endpoints: endpointsOn(...on) } : one))
+      },
+      claimant: (index: number) => records.get(`shop/s${index + 1}-s${index + 1}-uid`)?.claim?.node,
+      answerers: (address: string) => names.filter(name => wires.get(name)?.has(address)),
+      eligible: (index: number) =>
+        names.filter(name => {
+          const { service, endpoints } = services[index] ?? { service: web, endpoints: ready }
+          return (
+            liveness[name] === 'alive' &&
+            (service.externalTrafficPolicy === 'Cluster' || endpoints.usableByNode.has(name))
+          )
+        }),
+      addresses: services.map(({ service }) => service.ingress).map((_, index) => `192.0.2.${index + 1}`),
+      settle(): void {
+        for (let round = 0; round < 20; round++) {
+          if (names.reduce((sum, name) => sum + this.turn(name), 0) === 0) return
+        }
+        throw new Error('the speakers do not come to rest')
+      },
+      liveness,
+    }
+  }
+
+  test('end with one answerer for each address, and with nothing left to do, whatever happened', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, packetsArrive) => {
+        const cluster = createCluster(packetsArrive)
+        for (const one of steps) take(cluster, one)
+        cluster.settle()
+        for (const [index, address] of cluster.addresses.entries()) {
+          const [owner, ...others] = cluster.answerers(address)
+          const eligible = cluster.eligible(index)
+          expect(others).toEqual([])
+          expect(eligible.length === 0 ? owner === undefined : eligible.includes(owner ?? '')).toBe(true)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('never leave an address without an answerer while its owner lives, and never give it two owners', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, packetsArrive) => {
+        const cluster = createCluster(packetsArrive)
+        cluster.settle()
+        for (const one of steps) {
+          const before = cluster.addresses.map(address => cluster.answerers(address))
+          take(cluster, one)
+          for (const [index, address] of cluster.addresses.entries()) {
+            const now = cluster.answerers(address)
+            const survivors = before[index]?.filter(name => cluster.liveness[name] !== 'gone') ?? []
+            // Somebody who answered still lives, and somebody may: then somebody answers.
+            expect(survivors.length > 0 && cluster.eligible(index).length > 0 ? now.length : 1).toBeGreaterThan(0)
+            // Whoever begins to answer has the claim, which only one can have.
+            const begun = now.filter(name => !before[index]?.includes(name))
+            expect(begun.filter(name => name !== cluster.claimant(index))).toEqual([])
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  function take(cluster: ReturnType<typeof createCluster>, one: Step): void {
+    switch (one.kind) {
+      case 'turn':
+        cluster.turn(one.node)
+        break
+      case 'liveness':
+        cluster.set(one.node, one.liveness)
+        break
+      case 'endpoints':
+        cluster.setEndpoints(one.service, one.on)
+    }
+  }
+})
