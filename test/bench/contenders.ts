@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { binary } from '../control-plane/binaries.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
+import { asPod } from './pod.ts'
 import { type Program, startProgram } from './program.ts'
 
 /** A load balancer's controller that can be put on a control plane and measured. */
@@ -24,20 +25,22 @@ export function berth(controlPlane: ControlPlane): Contender {
       await controlPlane.kubectl(['apply', '-f', '-'], { input: poolManifest('berth.dev/v1beta1', 'berth-system') })
     },
     startController: async () => {
-      const kubeconfig = await controlPlane.kubeconfig()
-      const command = [
-        process.execPath,
-        join(root, 'dist/controller.js'),
-        '--kubeconfig',
-        kubeconfig,
+      const { hostname, port } = new URL(controlPlane.url)
+      const pod = await asPod(controlPlane, 'berth-system', { host: hostname, port }, [
+        ...bundle('controller'),
         '--namespace',
         'berth-system',
         '--port',
         '0',
-      ]
-      return startProgram('berth-controller', command, {}, controlPlane.directory)
+      ])
+      return startProgram('berth-controller', pod.command, pod.environment, controlPlane.directory)
     },
   }
+}
+
+/** The command that runs one of Berth's bundles, as the image does. */
+export function bundle(program: 'controller' | 'speaker'): readonly string[] {
+  return [process.execPath, join(root, `dist/${program}.js`)]
 }
 
 /** The real MetalLB, built from its Go module, with webhooks off (they serve admission, not assignment). */

@@ -33,14 +33,18 @@ export function startProgram(
   const log = createWriteStream(logFile, { flags: 'a' })
   child.stdout.pipe(log, { end: false })
   child.stderr.pipe(log, { end: false })
+  return programOf(name, child, startedAt)
+}
+
+/** Measures a process that runs already; it is told where nobody asked it to end. */
+export function programOf(name: string, child: ChildProcess, startedAt: number): Program {
   let stopping = false
   child.on('exit', (code, signal) => {
-    if (!stopping)
-      process.stderr.write(`${name} ended by itself (${signal ?? `exit code ${code}`}); its output is in ${logFile}\n`)
+    if (!stopping) process.stderr.write(`${name} ended by itself (${signal ?? `exit code ${code}`})\n`)
   })
   process.once('exit', () => child.kill('SIGKILL'))
   const pid = child.pid
-  if (pid === undefined) throw new Error(`${file} could not be started`)
+  if (pid === undefined) throw new Error(`${name} could not be started`)
 
   const statusMB = async (field: string) => {
     const line = (await readFile(`/proc/${pid}/status`, 'utf8')).split('\n').find(text => text.startsWith(`${field}:`))
