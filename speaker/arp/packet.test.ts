@@ -63,11 +63,8 @@ describe('ARP packets', () => {
   test('what Linux and arping send is read, and written the same', () => {
     const captured = golden('arp-', 0x0806)
     expect(captured.length).toBeGreaterThanOrEqual(13)
-    for (const { name, bytes } of captured) {
-      const decoded = decodeArpPacket(bytes)
-      expect(decoded, name).toMatchObject({ ok: true })
-      if (decoded.ok) expect(encodeArpPacket(decoded.value), name).toEqual(Uint8Array.from(bytes))
-    }
+    const rewritten = captured.map(({ name, bytes }) => ({ name, bytes: rewrite(bytes) }))
+    expect(rewritten).toEqual(captured.map(({ name, bytes }) => ({ name, bytes: Uint8Array.from(bytes) })))
   })
 
   test('Ethernet padding behind a packet is nobody’s business', () => {
@@ -99,9 +96,7 @@ describe('ARP packets', () => {
       .map(([one, other]) => Uint8Array.of(...one, ...other))
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), likely), bytes => {
-        const decoded = decodeArpPacket(shifted(bytes))
-        if (decoded.ok) expect(encodeArpPacket(decoded.value)).toEqual(bytes.slice(0, 28))
-        return true
+        expect([undefined, bytes.slice(0, 28)]).toContainEqual(rewrite(shifted(bytes)))
       }),
       { numRuns: 2_000 },
     )
@@ -124,3 +119,9 @@ describe('ARP packets', () => {
     )
   })
 })
+
+/** The bytes that the packet found in these would be written as; undefined where none is found. */
+function rewrite(bytes: Uint8Array): Uint8Array | undefined {
+  const decoded = decodeArpPacket(bytes)
+  return decoded.ok ? encodeArpPacket(decoded.value) : undefined
+}

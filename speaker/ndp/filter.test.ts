@@ -73,8 +73,7 @@ describe('ndpFilter', () => {
   test('everything captured about 2001:db8:0:2::1 passes once that is announced', () => {
     const about = golden('ndp-', 0x86dd).filter(({ bytes }) => bytes.subarray(48, 64).at(-1) === 1)
     expect(about.length).toBeGreaterThan(5)
-    for (const { name, bytes } of about) {
-      expect(runFilter(ndpFilter([ip('2001:db8:0:2::1')]), bytes, packetTypes.multicast), name).toBeGreaterThan(0)
-    }
+    const one = ndpFilter([ip('2001:db8:0:2::1')])
+    expect(about.filter(({ bytes }) => runFilter(one, bytes, packetTypes.multicast) === 0)).toEqual([])
   })
 })

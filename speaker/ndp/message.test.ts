@@ -99,13 +99,14 @@ describe('neighbor packets', () => {
   test('what Linux and ndisc6 send is read, and written the same', () => {
     const captured = golden('ndp-', 0x86dd)
     expect(captured.length).toBeGreaterThanOrEqual(10)
-    for (const { name, bytes } of captured) {
+    const rewritten = captured.map(({ name, bytes }) => {
       const decoded = decodeNeighborPacket(bytes)
-      expect(decoded, name).toMatchObject({ ok: true })
-      // All but the flow label, which Linux makes up and Berth leaves at zero.
-      const unlabelled = Uint8Array.from(bytes).fill(0, 1, 4)
-      if (decoded.ok) expect(encodeNeighborPacket(decoded.value), name).toEqual(unlabelled)
-    }
+      return { name, bytes: decoded.ok ? encodeNeighborPacket(decoded.value) : undefined }
+    })
+    // All but the flow label, which Linux makes up and Berth leaves at zero.
+    expect(rewritten).toEqual(
+      captured.map(({ name, bytes }) => ({ name, bytes: Uint8Array.from(bytes).fill(0, 1, 4) })),
+    )
   })
 
   test('padding behind the packet is nobody’s business', () => {

@@ -1,8 +1,6 @@
-import { endianness } from 'node:os'
-
 /**
  * Linux's numbers and structures, as far as Berth's sockets need them. The structures are in the processor's own byte
- * order but for what the network sees; Node runs on Linux on little-endian processors, and this file counts on it.
+ * order but for what the network sees. Only little-endian processors are known here; rawsock.ts refuses others.
  */
 
 export const AF_INET6 = 10
@@ -30,8 +28,6 @@ export const ETH_P_IPV6 = 0x86dd
 
 /** How the kernel sorted a received frame by its destination. */
 export const packetTypes = { host: 0, broadcast: 1, multicast: 2, otherHost: 3, outgoing: 4 } as const
-
-if (endianness() !== 'LE') throw new Error('speaker/rawsock knows the structures of little-endian processors only')
 
 /** `struct sockaddr_ll`: an interface and a protocol to bind to, or a station to send to. */
 export function packetAddress(protocol: number, interfaceIndex: number, mac?: Uint8Array): Uint8Array {

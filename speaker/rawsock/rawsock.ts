@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { endianness } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getSystemErrorName } from 'node:util'
@@ -111,6 +112,7 @@ function nativeInt(value: number): Uint8Array {
 
 /** Beside this file as the build leaves it, beside the bundle that this file became part of, or where BERTH_RAWSOCK says. */
 function loadAddon(): Addon {
+  if (endianness() !== 'LE') throw new Error('speaker/rawsock/linux.ts knows little-endian processors only')
   const folder = dirname(fileURLToPath(import.meta.url))
   const name = addonFileName()
   const named = process.env['BERTH_RAWSOCK']

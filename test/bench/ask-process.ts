@@ -35,10 +35,12 @@ const micros: number[] = []
 let sentMicros: number | undefined
 let answered: (() => void) | undefined
 
-const socket = openRawSocket(AF_PACKET, SOCK_RAW, 0)
-socket.setOption(SOL_SOCKET, SO_TIMESTAMPNS, 1)
-socket.bind(packetAddress(ETH_P_ALL, Number(index)))
-socket.receive({
+// The kernel never shows a socket what it sent itself: one asks, another one watches.
+const asker = openRawSocket(AF_PACKET, SOCK_RAW, 0)
+const watcher = openRawSocket(AF_PACKET, SOCK_RAW, 0)
+watcher.setOption(SOL_SOCKET, SO_TIMESTAMPNS, 1)
+watcher.bind(packetAddress(ETH_P_ALL, Number(index)))
+watcher.receive({
   dataSize: 128,
   controlSize: 64,
   slots: 16,
@@ -63,13 +65,14 @@ for (let asked = 0; asked < Number(requests); asked++) {
   const answer = new Promise<void>(resolve => {
     answered = resolve
   })
-  socket.send(request, packetAddress(0, Number(index)))
+  asker.send(request, packetAddress(0, Number(index)))
   await Promise.race([answer, delay(giveUpAfterMs, undefined, { signal: giveUp.signal }).catch(() => {})])
   giveUp.abort()
   sentMicros = undefined
   await delay(2)
 }
-socket.close()
+asker.close()
+watcher.close()
 process.stdout.write(JSON.stringify(micros))
 
 /** struct cmsghdr (16), then struct timespec: seconds (8) and nanoseconds (8) since the epoch. */

@@ -15,9 +15,9 @@ const stories: Readonly<Record<string, { filter: string; tell: (hosts: TwoHosts)
   'arp-resolution.pcap': {
     filter: 'arp',
     async tell({ client }) {
-      await talk(client, '192.0.2.1')
+      await talk(client.namespace, '192.0.2.1')
       // The entry is doubted: Linux asks the neighbour itself, by unicast.
-      await client.run([
+      await client.namespace.run([
         'ip',
         'neigh',
         'change',
@@ -43,15 +43,15 @@ const stories: Readonly<Record<string, { filter: string; tell: (hosts: TwoHosts)
   'arp-notify.pcap': {
     filter: 'arp',
     async tell({ client }) {
-      await client.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify'])
-      await client.run(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:22'])
+      await client.namespace.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify'])
+      await client.namespace.run(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:22'])
     },
   },
   'ndp-resolution.pcap': {
     filter: 'icmp6 and (ip6[40] = 135 or ip6[40] = 136)',
     async tell({ client }) {
-      await talk(client, '2001:db8:0:2::1')
-      await client.run([
+      await talk(client.namespace, '2001:db8:0:2::1')
+      await client.namespace.run([
         'ip',
         'neigh',
         'change',
@@ -72,15 +72,15 @@ const stories: Readonly<Record<string, { filter: string; tell: (hosts: TwoHosts)
   'ndp-dad.pcap': {
     filter: 'icmp6 and (ip6[40] = 135 or ip6[40] = 136)',
     async tell({ client }) {
-      await client.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_dad'])
-      await client.run(['ip', 'addr', 'add', '2001:db8:0:2::1/64', 'dev', 'eth0'])
+      await client.namespace.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_dad'])
+      await client.namespace.run(['ip', 'addr', 'add', '2001:db8:0:2::1/64', 'dev', 'eth0'])
     },
   },
   'ndp-notify.pcap': {
     filter: 'icmp6 and (ip6[40] = 135 or ip6[40] = 136)',
     async tell({ client }) {
-      await client.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/eth0/ndisc_notify'])
-      await client.run(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:22'])
+      await client.namespace.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/eth0/ndisc_notify'])
+      await client.namespace.run(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:22'])
     },
   },
 }
@@ -107,13 +107,13 @@ try {
   const chunks: Buffer[] = []
   recorder.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
   await delay(1_000)
-  await node.run(['ip', 'link', 'add', 'br0', 'type', 'bridge'])
-  await node.run(['ip', 'link', 'set', 'eth0', 'master', 'br0'])
-  await node.run(['ip', 'link', 'set', 'eth0', 'nomaster'])
-  await node.run(['ip', 'addr', 'add', '198.51.100.1/24', 'dev', 'eth0'])
-  await node.run(['ip', 'addr', 'del', '198.51.100.1/24', 'dev', 'eth0'])
-  await node.run(['ip', 'link', 'set', 'eth0', 'down'])
-  await node.run(['ip', 'link', 'del', 'br0'])
+  await node.namespace.run(['ip', 'link', 'add', 'br0', 'type', 'bridge'])
+  await node.namespace.run(['ip', 'link', 'set', 'eth0', 'master', 'br0'])
+  await node.namespace.run(['ip', 'link', 'set', 'eth0', 'nomaster'])
+  await node.namespace.run(['ip', 'addr', 'add', '198.51.100.1/24', 'dev', 'eth0'])
+  await node.namespace.run(['ip', 'addr', 'del', '198.51.100.1/24', 'dev', 'eth0'])
+  await node.namespace.run(['ip', 'link', 'set', 'eth0', 'down'])
+  await node.namespace.run(['ip', 'link', 'del', 'br0'])
   await delay(500)
   const ended = once(recorder, 'close')
   recorder.stdin?.end()

@@ -3,42 +3,57 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import type { WireCommand, WireReport } from '../../speaker/wire/messages.ts'
-import type { Namespace, World } from '../lab/namespace.ts'
+import type { World } from '../lab/namespace.ts'
+import type { LabHost } from '../lab/node.ts'
 import type { FromWireProcess, ToWireProcess } from './wire-process.ts'
 
-/** Two hosts and a cable: the node, on which wire runs, and a client. */
+/** Two machines and a cable: the node, on which wire runs, and a client. */
 export interface TwoHosts {
-  readonly node: Namespace
-  readonly client: Namespace
+  readonly node: LabHost
+  readonly client: LabHost
 }
 
-/** The node's and the client's interface are both called eth0, with addresses and MACs that a test can count on. */
-export const nodeMac = '02:00:00:00:00:01'
-export const clientMac = '02:00:00:00:00:02'
-
-/** Makes both hosts, joined by a veth pair. IPv6 addresses are usable at once (no Duplicate Address Detection). */
+/** Makes both, joined by a veth pair whose ends are both called eth0. IPv6 addresses are usable at once. */
 export async function createTwoHosts(world: World): Promise<TwoHosts> {
-  const [node, client] = [await world.createNamespace(), await world.createNamespace()]
-  await plug({ node, client }, 'eth0', nodeMac, clientMac)
-  await node.run(['ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0'])
-  await client.run(['ip', 'addr', 'add', '192.0.2.2/24', 'dev', 'eth0'])
-  await node.run(['ip', 'addr', 'add', '2001:db8:0:2::1/64', 'dev', 'eth0', 'nodad'])
-  await client.run(['ip', 'addr', 'add', '2001:db8:0:2::2/64', 'dev', 'eth0', 'nodad'])
-  return { node, client }
+  const hosts = {
+    node: await createHost(world, 'node', 1),
+    client: await createHost(world, 'client', 2),
+  }
+  await plug(hosts, 'eth0', hosts.node.mac, hosts.client.mac)
+  for (const { namespace, ipv4, ipv6 } of [hosts.node, hosts.client]) {
+    await namespace.run(['ip', 'addr', 'add', `${ipv4}/24`, 'dev', 'eth0'])
+    await namespace.run(['ip', 'addr', 'add', `${ipv6}/64`, 'dev', 'eth0'])
+  }
+  return hosts
+}
+
+async function createHost(world: World, name: string, ordinal: number): Promise<LabHost> {
+  const namespace = await world.createNamespace()
+  // No Duplicate Address Detection of a second or two before an address can be used.
+  await namespace.run(['sysctl', '-q', 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0'])
+  return {
+    name,
+    namespace,
+    interface: 'eth0',
+    mac: `02:00:00:00:00:0${ordinal}`,
+    ipv4: `192.0.2.${ordinal}`,
+    ipv6: `2001:db8:0:2::${ordinal}`,
+    exec: namespace.exec,
+    spawn: namespace.spawn,
+  }
 }
 
 /** Joins both hosts by one more cable, with the same name at either end. */
 export async function plug(hosts: TwoHosts, name: string, nodeEnd: string, clientEnd: string): Promise<void> {
-  const { node, client } = hosts
+  const node = hosts.node.namespace
+  const client = hosts.client.namespace
   const peer = ['peer', 'name', name, 'address', clientEnd, 'netns', String(client.pid)]
-  await client.run(['sh', '-c', 'for f in default all; do echo 0 > /proc/sys/net/ipv6/conf/$f/accept_dad; done'])
-  await node.run(['sh', '-c', 'for f in default all; do echo 0 > /proc/sys/net/ipv6/conf/$f/accept_dad; done'])
   await node.run(['ip', 'link', 'add', name, 'address', nodeEnd, 'type', 'veth', ...peer])
-  await node.run(['ip', 'link', 'set', name, 'up'])
   await client.run(['ip', 'link', 'set', name, 'up'])
+  await node.run(['ip', 'link', 'set', name, 'up'])
 }
 
-/** Wire in a process of its own inside a namespace. */
+/** Wire in a process of its own on a host. */
 export interface WireProcess {
   readonly child: ChildProcess
   /** Everything reported so far. */
@@ -52,9 +67,9 @@ export interface WireProcess {
   stop(): Promise<void>
 }
 
-export async function startWireProcess(inside: Namespace): Promise<WireProcess> {
+export async function startWireProcess(host: LabHost): Promise<WireProcess> {
   await buildRawsock()
-  const child = inside.spawn([process.execPath, join(import.meta.dirname, 'wire-process.ts')], {
+  const child = host.spawn([process.execPath, join(import.meta.dirname, 'wire-process.ts')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const reports: WireReport[] = []
