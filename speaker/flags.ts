@@ -55,20 +55,21 @@ export function readFlags(
     const given = values[name] ?? environment[environmentName(name)]
     return typeof given === 'string' && given !== '' ? given : undefined
   }
-  const number = (name: FlagName, fallback: number, min: number, max: number): number => {
+  const number = (name: FlagName, fallback: number, min: number, max: number, whole = 'number'): number => {
     const given = text(name)
     const value = given === undefined ? fallback : Number(given)
-    if (Number.isFinite(value) && value >= min && value <= max) return value
-    problems.push(`--${name} is a number from ${min} to ${max}, not "${given}"`)
+    const fits = whole === 'number' ? Number.isFinite(value) : Number.isInteger(value)
+    if (fits && value >= min && value <= max) return value
+    problems.push(`--${name} is a ${whole} from ${min} to ${max}, not "${given}"`)
     return fallback
   }
   const flags: SpeakerFlags = {
     kubeconfig: text('kubeconfig'),
     namespace: text('namespace') ?? 'berth-system',
     nodeName: text('node-name') ?? hostname(),
-    port: number('port', 7473, 0, 65_535),
+    port: number('port', 7473, 0, 65_535, 'whole number'),
     logLevel: text('log-level') ?? 'info',
-    leaseDurationSeconds: number('lease-duration', 10, 2, 3600),
+    leaseDurationSeconds: number('lease-duration', 10, 2, 3600, 'whole number'),
     renewPeriodSeconds: number('renew-period', 3, 0.2, 1200),
     handOverTimeoutSeconds: number('hand-over-timeout', 5, 0, 600),
   }

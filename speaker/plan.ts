@@ -208,7 +208,7 @@ function planRecord(
   service: Service,
   offers: readonly PlacedOffer[],
   claim: Omit<Claim, 'node'>,
-  { self, records, wire }: Situation,
+  { self, records, wire, ripe }: Situation,
 ): readonly SpeakerAction[] {
   const record = records.get(recordKey(service))
   if (record?.claim?.node !== self) {
@@ -216,7 +216,10 @@ function planRecord(
     return [{ kind: 'claim', service, record, claim: { node: self, because: claim.because, from } }]
   }
   const states = offers.map(offer => wire.get(offer.address)?.announcedOn ?? [])
-  if (states.some(interfaces => interfaces.length === 0)) return []
+  if (states.some(interfaces => interfaces.length === 0)) {
+    const stuck = isUnusable(offers, wire) && ripe(`refusal ${service.key}`)
+    return stuck ? planRefusal(service, { kind: 'InterfaceUnusable', node: self }) : []
+  }
   const published: Published = {
     node: self,
     addresses: offers.map(offer => offer.address).sort(),
@@ -233,6 +236,14 @@ function planRecord(
     actions.push({ kind: 'setCondition', service, condition, event: undefined })
   }
   return actions
+}
+
+/** Whether the wire thread has said of one of these that it cannot be announced, rather than nothing yet. */
+export function isUnusable(
+  offers: readonly Pick<PlacedOffer, 'address'>[],
+  wire: ReadonlyMap<string, WireState>,
+): boolean {
+  return offers.some(({ address }) => wire.get(address)?.announcedOn?.length === 0)
 }
 
 function announcingEvent({ published, claim }: OwnershipRecord, where: string, self: string): SpeakerEvent {

@@ -9,7 +9,7 @@ import { createGroupCache, type Group, groupsOf } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
 import type { Refusal } from './layer2/refusal.ts'
-import { ownerOf, plan, type RipeKey, type SpeakerAction } from './plan.ts'
+import { isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
 import type { Sources } from './sources.ts'
 import type { WriteAction, Writer } from './writer.ts'
 
@@ -116,7 +116,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
 
-    pacing = pace(pacing, waiting(won, verdicts, observed.refused), nowMs)
+    pacing = pace(pacing, waiting(won, verdicts, observed.refused, announcer.wire), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
     const nextMs = nextRipeMs(pacing, waitMs, nowMs)
     if (nextMs !== undefined) runAt(nextMs)
@@ -212,15 +212,25 @@ function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> 
   return services
 }
 
-/** What of this may have to wait: moves to us that nobody urgently needs, and refusals. */
+/** What of this may have to wait: moves to us that nobody urgently needs, and what people are told when it lasts. */
 function* waiting(
   won: readonly Group[],
   verdicts: ReadonlyMap<string, Verdict>,
   refused: Observed['refused'],
+  wire: ReadonlyMap<string, WireState>,
 ): Generator<RipeKey> {
-  for (const { key } of won) {
+  for (const { key, members } of won) {
     const because = verdicts.get(key)?.because
     if (because === 'spread' || because === 'preferred') yield `move ${key}`
+    for (const { service, offers } of members) {
+      if (
+        isUnusable(
+          offers.map(offer => ({ address: offer.text })),
+          wire,
+        )
+      )
+        yield `refusal ${service.key}`
+    }
   }
   for (const { service } of refused) yield `refusal ${service.key}`
 }

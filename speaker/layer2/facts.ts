@@ -44,7 +44,8 @@ const longestLeaseName = 253
 
 /** The name of the Lease that a node's speaker holds. */
 export function speakerLeaseName(node: string): string {
-  return `speaker-${node}`.slice(0, longestLeaseName)
+  const name = `speaker-${node}`
+  return name.length <= longestLeaseName ? name : name.slice(0, longestLeaseName).replace(/[^a-z0-9]+$/, '')
 }
 
 /** The facts as JSON, the same text for the same facts. */

@@ -20,6 +20,8 @@ export type Refusal =
   | { readonly kind: 'NoEligibleNode'; readonly nodes: readonly NodeRefusal[] }
   /** It shares an address with Services whose node cannot serve it. */
   | { readonly kind: 'SharedAddressElsewhere'; readonly node: string; readonly sharers: readonly string[] }
+  /** The node that has it cannot use any of the interfaces that it is to be announced on. */
+  | { readonly kind: 'InterfaceUnusable'; readonly node: string }
 
 export interface UnadvertisedAddress {
   readonly address: string
@@ -42,6 +44,8 @@ export function formatRefusal(refusal: Refusal): string {
       return `no node can announce it: ${formatNodes(refusal.nodes)}`
     case 'SharedAddressElsewhere':
       return `its address is shared with ${refusal.sharers.join(', ')} and announced from node ${refusal.node}, which cannot announce this Service`
+    case 'InterfaceUnusable':
+      return `node ${refusal.node} has it, but cannot use the interface now; the log of its speaker says why`
   }
 }
 
