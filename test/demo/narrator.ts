@@ -4,8 +4,8 @@ import { styleText } from 'node:util'
 export interface Narrator {
   /** Opens the next step. */
   step(title: string): void
-  /** A sentence of the story. */
-  say(text: string): void
+  /** A sentence of the story; none = an empty line. */
+  say(text?: string): void
   /** A line of progress of something that takes long. */
   progress(line: string): void
   /** A command as one would type it. */
@@ -43,7 +43,7 @@ export function createNarrator(stream: NodeJS.WriteStream): Narrator {
       line()
       line(paint('bold', `${String(steps).padStart(2)} ${title}`))
     },
-    say: text => paragraph(text, indent, indent),
+    say: text => (text === undefined ? line() : paragraph(text, indent, indent)),
     progress: text => line(paint('dim', `${indent}${text}`)),
     command(text, where) {
       line()
@@ -55,7 +55,7 @@ export function createNarrator(stream: NodeJS.WriteStream): Narrator {
     done(text) {
       const seconds = ((performance.now() - stepStartedMs) / 1000).toFixed(1)
       line()
-      paragraph(`${text} (${seconds} s)`, `${indent}${paint('green', '✓')} `, `${indent}  `)
+      paragraph(`${text} (${seconds}\u00A0s)`, `${indent}${paint('green', '✓')} `, `${indent}  `)
     },
     async meanwhile(promise, text) {
       if (!stream.isTTY) return await promise
@@ -71,7 +71,7 @@ export function createNarrator(stream: NodeJS.WriteStream): Narrator {
     failed(text) {
       line()
       for (const [index, part] of text.trimEnd().split('\n').entries()) {
-        line(index === 0 ? `${paint('red', ' ✗')} ${part}` : `${indent}${part}`)
+        line(index === 0 ? `${paint('red', ' ✗')} ${part}` : `${indent}${part}`.trimEnd())
       }
     },
   }

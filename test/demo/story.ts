@@ -87,7 +87,7 @@ async function startBerthPrograms(stage: Stage): Promise<void> {
     const names = await lab.controlPlane.kubectl([...leases, '-o', 'name'])
     return lab.nodes.every(node => names.includes(node.name))
   })
-  narrator.say('')
+  narrator.say()
   narrator.say('Each speaker holds one Lease, whatever the number of Services: so they know of each other.')
   await kubectl(stage, leases)
   narrator.done('Berth runs')
@@ -114,7 +114,7 @@ async function createService(stage: Stage): Promise<Endpoint[]> {
   await kubectl(stage, ['get', 'service', 'web'])
   const endpoints: Endpoint[] = []
   for (const node of lab.nodes) endpoints.push(await lab.deployEndpoint('default/web', node, 8080))
-  narrator.say('')
+  narrator.say()
   narrator.say('In place of pods, a web server starts on each node. It says on which one it runs.')
   await kubectl(stage, ['get', 'endpointslices'])
   narrator.done('The Service has an address of each family')
@@ -151,8 +151,8 @@ async function askSegment(stage: Stage, addresses: readonly string[]): Promise<v
       : ['arping', '-c', '1', '-I', lab.client.interface, address]
     await onClient(stage, argv)
     const node = await nodeThatHas(stage, address)
-    narrator.say(`That link-layer address is ${node?.name ?? 'nobody’s'}.`)
-    for (let request = 0; request < 3; request++) await onClient(stage, ['curl', '--silent', urlOf(address)])
+    narrator.say(`That link-layer address is ${node?.name ?? 'nobody'}’s.`)
+    for (let request = 0; request < 3; request++) await onClient(stage, ['curl', '-s', urlOf(address)])
   }
   narrator.done('One node answers for the address, and kube-proxy takes the connection to any of the pods')
 }
@@ -182,12 +182,14 @@ async function stopSpeaker(stage: Stage, address: string): Promise<void> {
 }
 
 async function losePower(stage: Stage, address: string, endpoints: readonly Endpoint[]): Promise<void> {
-  const { narrator, lab } = stage
+  const { narrator, lab, programs } = stage
   const owner = await ownerOf(stage, address)
   narrator.step(`${owner.name}, which announces the address, loses power`)
   const requests = startRequests(lab.client, urlOf(address), { everyMs: 20, timeoutMs: 500 })
   await inTime(stage, 'the requests are answered', requests.answered(25))
   const cutMs = performance.now()
+  const gone = programs.findIndex(({ name }) => name === `speaker on ${owner.name}`)
+  programs.splice(gone, 1)
   await owner.powerOff()
   narrator.say('Both cables dead and all its processes gone, without a word to anybody.')
   narrator.say('Its pod is taken out of the EndpointSlices at once, which Kubernetes would do some 40 s later.')
@@ -208,7 +210,7 @@ async function showState(stage: Stage): Promise<void> {
   stage.narrator.step('What an admin sees')
   await kubectl(stage, ['get', 'ipaddresspools', '--all-namespaces'])
   await kubectl(stage, ['get', 'servicel2statuses', '--all-namespaces'])
-  await kubectl(stage, ['get', 'events', '--field-selector', 'involvedObject.name=web'])
+  await kubectl(stage, ['get', 'events', '--sort-by=.metadata.creationTimestamp'])
 }
 
 async function letGo(stage: Stage): Promise<void> {
@@ -230,7 +232,7 @@ async function stay(stage: Stage, address: string): Promise<void> {
   narrator.command(`export PATH=${dirname(await binary('kubectl'))}:$PATH`)
   narrator.command('kubectl explain ipaddresspool.spec')
   narrator.command(`${lab.client.namespace.enterCommand.join(' ')} curl ${urlOf(address)}`)
-  narrator.say('')
+  narrator.say()
   narrator.say(`The logs are in ${lab.directory}. Ctrl-C ends it all.`)
   await once(signal, 'abort')
 }
@@ -265,7 +267,7 @@ async function ingressOf(stage: Stage): Promise<string[]> {
 }
 
 async function announcers(stage: Stage): Promise<string[]> {
-  const args = ['-n', berthNamespace, 'get', 'servicel2statuses', '-o', 'jsonpath={.items[*].status.node}']
+  const args = ['get', 'servicel2statuses', '--all-namespaces', '-o', 'jsonpath={.items[*].status.node}']
   return (await stage.lab.controlPlane.kubectl(args)).split(' ')
 }
 

@@ -25,7 +25,7 @@ describe.skipIf(obstacle !== undefined)('a Service of type LoadBalancer', () => 
         await controlPlane.kubectl(['delete', 'services', '--all', '--wait=false'])
         await scene?.[Symbol.asyncDispose]()
       })
-      beforeEach(() => scene.tellOnFailure())
+      beforeEach(() => scene?.tellOnFailure())
 
       const families = {
         'IPv4 alone': ['IPv4'],
@@ -68,6 +68,7 @@ describe.skipIf(obstacle !== undefined)('a Service of type LoadBalancer', () => 
       it('is made known to the whole segment at once, by one node', async () => {
         const capture = await startCapture(scene.lab.client)
         const [ipv4 = '', ipv6 = ''] = await scene.createService('known')
+        await scene.lab.deployEndpoint('known', scene.node('node-1'), 8080)
         const { mac } = await scene.ownerOf(ipv4)
         const target = `2001:0db8:0000:0002:0000:0000:0000:0${ipv6.split('::')[1] ?? ''}`
         const aboutIt = { sourceMac: mac, gratuitous: true, tagged: false }
@@ -90,6 +91,7 @@ describe.skipIf(obstacle !== undefined)('a Service of type LoadBalancer', () => 
       it('is not found by a request in another VLAN', async () => {
         const { client } = scene.lab
         const [ipv4 = ''] = await scene.createService('vlan', { families: ['IPv4'] })
+        await scene.lab.deployEndpoint('vlan', scene.node('node-1'), 8080)
         const owner = await scene.ownerOf(ipv4)
         await using atNode = await startCapture(owner)
         await using atClient = await startCapture(client)
@@ -107,6 +109,7 @@ describe.skipIf(obstacle !== undefined)('a Service of type LoadBalancer', () => 
 
       it('is not answered for any more once it is deleted', async () => {
         const [ipv4 = '', ipv6 = ''] = await scene.createService('gone')
+        await scene.lab.deployEndpoint('gone', scene.node('node-1'), 8080)
         for (const address of [ipv4, ipv6]) await scene.ownerOf(address)
         await controlPlane.kubectl(['delete', 'service', 'gone'])
         for (const address of [ipv4, ipv6]) {

@@ -89,6 +89,7 @@ function launch(name: string, lab: Lab, argv: readonly string[], start: (stdio: 
   const child = start(['ignore', log, log])
   closeSync(log)
   const exited = once(child, 'exit')
+  lab.onStop(() => kill(child))
   // Signals go to the program itself: everything that stands before it in its command line replaces itself by the next.
   return {
     name,

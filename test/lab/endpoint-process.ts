@@ -15,7 +15,7 @@ const port = Number(portText)
 
 const http = createHttpServer((request, response) => {
   response.setHeader('content-type', 'text/plain')
-  response.end(`${name} ${request.socket.remoteAddress ?? ''}\n`)
+  response.end(`${name} says hello to ${request.socket.remoteAddress ?? ''}\n`)
 })
 
 for (const address of addresses) {

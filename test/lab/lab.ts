@@ -51,6 +51,8 @@ export interface Lab extends AsyncDisposable {
   addNode(name: string): Promise<LabNode>
   /** Starts a server on the node and adds it to the Service's EndpointSlices; all ports of the Service lead to `port`. */
   readonly deployEndpoint: (service: string, node: LabNode, port: number) => Promise<Endpoint>
+  /** Does something more when the lab stops, before all else. */
+  readonly onStop: (undo: () => Promise<unknown>) => void
   readonly stop: () => Promise<void>
 }
 
@@ -130,6 +132,7 @@ async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop
     kubeconfig,
     addNode,
     deployEndpoint: createEndpoints(controlPlane).deploy,
+    onStop: more => void undo.push(more),
     stop,
     [Symbol.asyncDispose]: stop,
   }

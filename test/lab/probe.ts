@@ -61,9 +61,10 @@ export async function sendFrames(host: LabHost, ...frames: readonly Uint8Array[]
   await host.namespace.run([process.execPath, script, String(link?.ifindex), ...texts])
 }
 
-/** `http://…:port/` of an address of either family. */
+/** `http://…/` of an address of either family. */
 export function urlOf(address: string, port = 80): string {
-  return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`
+  const host = address.includes(':') ? `[${address}]` : address
+  return port === 80 ? `http://${host}/` : `http://${host}:${port}/`
 }
 
 /** One request that was answered by a node, or was not. Times are milliseconds since the epoch, with fractions. */
