@@ -258,7 +258,7 @@ describe('against a server of bad manners', () => {
       withTransport(credentials, async transport => {
         const query = { fieldManager: 'a b', force: true, limit: undefined }
         await transport.request({ method: 'PUT', path: '/x', query, body: { text: 'ü' } })
-        expect(heard).toEqual(['PUT /base/x?fieldManager=a+b&force=true Bearer secret {"text":"ü"}'])
+        expect(heard).toEqual(['PUT /base/x?fieldManager=a%20b&force=true Bearer secret {"text":"ü"}'])
       }),
     )
   })

@@ -77,6 +77,8 @@ const idleSocketMs = 45_000
 export function createTransport(credentials: Credentials, options: TransportOptions = {}): Transport {
   const { server } = credentials
   const secure = server.protocol === 'https:'
+  const host = server.hostname.replace(/^\[|\]$/g, '')
+  const port = server.port || (secure ? 443 : 80)
   const basePath = server.pathname.replace(/\/$/, '')
   const maxBodyBytes = options.maxBodyBytes ?? 64 * 1024 * 1024
   const userAgent = options.userAgent ?? 'berth'
@@ -124,8 +126,8 @@ export function createTransport(credentials: Credentials, options: TransportOpti
     }
     const request = (secure ? https : http).request({
       agent,
-      host: server.hostname.replace(/^\[|\]$/g, ''),
-      port: server.port || (secure ? 443 : 80),
+      host,
+      port,
       method: call.method,
       path: basePath + call.target,
       headers,
@@ -270,11 +272,12 @@ class TryFailed extends Error {
 function callOf(request: ApiRequest): Call {
   let target = request.path
   if (request.query) {
-    const search = new URLSearchParams()
+    let separator = '?'
     for (const [name, value] of Object.entries(request.query)) {
-      if (value !== undefined) search.set(name, String(value))
+      if (value === undefined) continue
+      target += `${separator}${name}=${encodeURIComponent(value)}`
+      separator = '&'
     }
-    if (search.size > 0) target += `?${search.toString()}`
   }
   return {
     name: `${request.method} ${request.path}`,
