@@ -32,10 +32,10 @@ export async function loadCredentials(kubeconfig: string | undefined): Promise<C
   return kubeconfig === undefined ? inClusterCredentials() : kubeconfigCredentials(kubeconfig)
 }
 
-/** Credentials of the pod that this runs in. */
+/** Credentials of the pod that this runs in; `BERTH_SERVICE_ACCOUNT` names another folder, to run as a pod would outside of one. */
 export function inClusterCredentials(
-  directory: string = serviceAccountDirectory,
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  directory: string = environment['BERTH_SERVICE_ACCOUNT'] ?? serviceAccountDirectory,
 ): Credentials {
   const host = environment['KUBERNETES_SERVICE_HOST']
   const port = environment['KUBERNETES_SERVICE_PORT']

@@ -166,9 +166,10 @@ const pod = async (token: string): Promise<Credentials> => {
   await writeFile(join(directory, 'token'), token)
   const { ca } = await loadCredentials(await controlPlane.kubeconfig())
   await writeFile(join(directory, 'ca.crt'), ca ?? '')
-  return inClusterCredentials(directory, {
+  return inClusterCredentials({
     KUBERNETES_SERVICE_HOST: url.hostname,
     KUBERNETES_SERVICE_PORT: url.port,
+    BERTH_SERVICE_ACCOUNT: directory,
   })
 }
 const tokenOf = async (name: string): Promise<string> => {
@@ -203,7 +204,7 @@ describe('in a pod', () => {
       const { inClusterCredentials, loadCredentials } = await import('./kube/credentials.ts')
       await loadCredentials(undefined).catch(error => console.log(error.message))
       const { createTransport } = await import('./kube/transport.ts')
-      createTransport(inClusterCredentials(process.argv[1], { KUBERNETES_SERVICE_HOST: '::1', KUBERNETES_SERVICE_PORT: '1' }))
+      createTransport(inClusterCredentials({ KUBERNETES_SERVICE_HOST: '::1', KUBERNETES_SERVICE_PORT: '1' }, process.argv[1]))
       console.log(seen.filter(name => !name.startsWith('node:')).join(' '))`
     const { stdout } = await promisify(execFile)(
       process.execPath,
