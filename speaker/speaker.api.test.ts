@@ -103,6 +103,37 @@ async function leaseVersion(): Promise<string> {
   ])
 }
 
+/** All that a speaker may do. */
+function rightsOf(user: string, namespace: string): object {
+  const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
+    apiGroups: [group],
+    resources,
+    verbs,
+  })
+  const everywhere = [
+    rule('', ['services', 'nodes'], ['list', 'watch']),
+    rule('', ['services/status'], ['patch']),
+    rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+    rule('events.k8s.io', ['events'], ['create', 'patch']),
+    rule('berth.dev', ['servicel2statuses'], ['get', 'list', 'watch', 'create', 'patch', 'delete']),
+    rule('berth.dev', ['servicel2statuses/status'], ['patch']),
+  ]
+  const inItsNamespace = [
+    rule('berth.dev', ['ipaddresspools', 'l2advertisements'], ['list', 'watch']),
+    rule('coordination.k8s.io', ['leases'], ['get', 'list', 'watch', 'create', 'patch']),
+  ]
+  const apiVersion = 'rbac.authorization.k8s.io/v1'
+  const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }]
+  const roleRef = (kind: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind, name: user })
+  const items = [
+    { apiVersion, kind: 'ClusterRole', metadata: { name: user }, rules: everywhere },
+    { apiVersion, kind: 'ClusterRoleBinding', metadata: { name: user }, subjects, roleRef: roleRef('ClusterRole') },
+    { apiVersion, kind: 'Role', metadata: { name: user, namespace }, rules: inItsNamespace },
+    { apiVersion, kind: 'RoleBinding', metadata: { name: user, namespace }, subjects, roleRef: roleRef('Role') },
+  ]
+  return { apiVersion: 'v1', kind: 'List', items }
+}
+
 /** The nodes that do not have everything any more that they had. */
 function movedFrom(before: readonly string[], after: readonly string[]): string[] {
   return [...new Set(before.filter((owner, index) => after[index] !== owner))]
@@ -248,6 +279,49 @@ describe('the API server', () => {
     await settled(6)
     expect(gaps(6).none).toBe(0)
     expect(gaps(6).two).toBeLessThan(500)
+  })
+})
+
+describe('an API server that', () => {
+  test('fails every fifth request and cuts every watch: the same comes of it, later', async () => {
+    await newCluster([])
+    await using proxy = await startFaultProxy(controlPlane)
+    const kubeconfig = await proxy.kubeconfig()
+    proxy.set({ status: { code: 500, probability: 0.2 } })
+    const nodes = ['node-1', 'node-2', 'node-3']
+    for (const node of nodes) await cluster.addNode(node)
+    await Promise.all(nodes.map(node => cluster.start(node, kubeconfig)))
+    const rude = setInterval(() => proxy.cutWatches(), 700)
+    try {
+      await addServices(12)
+      await settled(12)
+      await cluster.setEndpoints('web-1', [])
+      await vi.waitFor(() => expect(owners(1)).toEqual(['']), soon)
+    } finally {
+      clearInterval(rude)
+    }
+    // Whoever announced did so by a claim of its own, however often it had to try.
+    expect(gaps(12).two).toBeLessThan(2_500)
+  })
+
+  test('grants a speaker what the chart asks for and no more: it is enough', async () => {
+    await newCluster([])
+    await cluster.addNode('node-1')
+    await controlPlane.kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify(rightsOf('speaker-1', cluster.namespace)),
+    })
+    await addServices(2)
+    const speaker = await cluster.start('node-1', await controlPlane.kubeconfig('speaker-1'))
+    await settled(2)
+    await cluster.setEndpoints('web-2', [])
+    await vi.waitFor(async () => {
+      expect(await cluster.condition('web-2')).toMatchObject({ reason: 'NoUsableEndpoints' })
+      expect([...(await cluster.records()).keys()]).toEqual(['web-1'])
+      expect((await cluster.events('web-2')).map(event => event.reason)).toEqual(['Announcing', 'NotAnnounced'])
+    }, soon)
+    await speaker.stop()
+    const lease = ['get', 'lease', '-n', cluster.namespace, 'speaker-node-1', '-o', 'jsonpath={.spec.holderIdentity}']
+    expect(await controlPlane.kubectl(lease)).toBe('')
   })
 })
 
