@@ -10,7 +10,7 @@ const well: SpeakerHealth = {
   joined: true,
   cutOff: false,
   leaving: false,
-  leaseRenewedAtMs: performance.now(),
+  leaseRenewedAtMs: Number.NEGATIVE_INFINITY,
   members: new Map([
     ['node-1', member('node-1')],
     ['node-2', member('node-2', { liveness: 'gone' })],
@@ -18,6 +18,7 @@ const well: SpeakerHealth = {
   watches: [
     {
       resource: 'services',
+      hasSynced: true,
       state: 'watching',
       lastHeardMs: 1,
       lists: 2,
@@ -67,7 +68,7 @@ describe('/readyz', () => {
       situation: 'something was never listed',
       change: {
         synced: false,
-        watches: well.watches.map(watch => ({ ...watch, state: 'waiting', lists: 0, lastError: 'forbidden' })),
+        watches: well.watches.map(watch => ({ ...watch, hasSynced: false, lastError: 'forbidden' })),
       },
       says: 'not everything has been listed yet: services (forbidden)',
     },
@@ -114,6 +115,7 @@ describe('/metrics', () => {
       'berth_speaker_members{liveness="alive"} 1',
       'berth_speaker_members{liveness="gone"} 1',
       'berth_speaker_cut_off 0',
+      'berth_speaker_lease_age_seconds +Inf',
       'berth_speaker_refused_services{reason="NoUsableEndpoints"} 1',
       'berth_speaker_reconciliations_total 7',
       'berth_speaker_writes_waiting 3',

@@ -10,7 +10,6 @@ import { startWire } from './wire/wire.ts'
 
 async function main(flags: SpeakerFlags): Promise<void> {
   const log = pino({ level: flags.logLevel, base: { node: flags.nodeName } })
-  const transport = createTransport(await loadCredentials(flags.kubeconfig), { userAgent: 'berth-speaker' })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -18,6 +17,7 @@ async function main(flags: SpeakerFlags): Promise<void> {
       stop.abort()
     })
   }
+  const transport = createTransport(await loadCredentials(flags.kubeconfig), { userAgent: 'berth-speaker' })
   const { nodeName: node, ...options } = flags
   const speaker = createSpeaker({ ...options, node, transport, startWire, log })
   const http = flags.port === 0 ? undefined : createHttp(speaker.health)

@@ -75,11 +75,10 @@ const definitions: readonly Definition[] = [
   },
   {
     name: 'berth_speaker_lease_age_seconds',
-    help: 'Time since this speaker’s Lease was last renewed.',
+    help: 'Time since this speaker’s Lease was last renewed; +Inf = never.',
     labels: [],
     kind: 'gauge',
-    read: ({ leaseRenewedAtMs }) =>
-      Number.isFinite(leaseRenewedAtMs) ? [[{}, (performance.now() - leaseRenewedAtMs) / 1000]] : [],
+    read: ({ leaseRenewedAtMs }) => [[{}, (performance.now() - leaseRenewedAtMs) / 1000]],
   },
   {
     name: 'berth_speaker_refused_services',

@@ -13,6 +13,7 @@ import { installationLabel, type OwnershipRecord, parseRecord, recordApi } from 
 /** A watch with its name, for metrics and readiness. */
 export interface NamedWatch {
   readonly resource: string
+  readonly hasSynced: () => boolean
   readonly task: Task & { readonly health: () => WatchHealth }
 }
 
@@ -48,7 +49,8 @@ export function createSources(options: {
   ): Store<T> {
     const store = createStore<T>()
     const resource = path.split('/').at(-1) ?? path
-    watches.push({ resource, task: watchResource({ transport, path, parse, store, backoff, log, ...more }) })
+    const task = watchResource({ transport, path, parse, store, backoff, log, ...more })
+    watches.push({ resource, task, hasSynced: () => store.hasSynced })
     return store
   }
   const configuration = `/apis/${recordApi.group}/${recordApi.version}/namespaces/${namespace}`

@@ -293,7 +293,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       leaving,
       leaseRenewedAtMs: lease.renewedAtMs,
       members,
-      watches: sources.watches.map(({ resource, task }) => ({ resource, ...task.health() })),
+      watches: sources.watches.map(({ resource, task, hasSynced }) => ({
+        resource,
+        hasSynced: hasSynced(),
+        ...task.health(),
+      })),
       writesWaiting: writer.queue.depth,
       writesRunning: writer.queue.running,
       eventsDropped: events.dropped,

@@ -29,7 +29,7 @@ export interface SpeakerHealth {
   /** Monotonic; -Infinity = never. */
   readonly leaseRenewedAtMs: number
   readonly members: ReadonlyMap<string, Member>
-  readonly watches: readonly (WatchHealth & { readonly resource: string })[]
+  readonly watches: readonly (WatchHealth & { readonly resource: string; readonly hasSynced: boolean })[]
   readonly writesWaiting: number
   readonly writesRunning: number
   readonly eventsDropped: number
@@ -46,9 +46,7 @@ export function whyNotReady(health: SpeakerHealth): readonly string[] {
   const reasons: string[] = []
   if (!health.interfacesKnown) reasons.push('the wire thread has not said which interfaces there are')
   if (!health.synced) {
-    const missing = health.watches.filter(
-      watch => watch.lists === 0 || watch.state === 'listing' || watch.state === 'idle',
-    )
+    const missing = health.watches.filter(watch => !watch.hasSynced)
     const names = missing.map(watch => (watch.lastError ? `${watch.resource} (${watch.lastError})` : watch.resource))
     reasons.push(`not everything has been listed yet${names.length > 0 ? `: ${names.join(', ')}` : ''}`)
   }
