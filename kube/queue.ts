@@ -118,6 +118,8 @@ export function createQueue<K extends string>(options: QueueOptions<K>): Queue<K
   }
 
   function addAfter(key: K, delayMs: number): void {
+    // A queue that has ended must leave no timer behind.
+    if (signal?.aborted) return
     const atMs = performance.now() + delayMs
     const already = delayed.get(key)
     if (already !== undefined && already.atMs <= atMs) return
