@@ -1,13 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import type { IpFamily } from '../../net/address.ts'
 import { isLinkLocal, parseSocketAddress } from './next-hop.ts'
 import { type Notification, notification, shutdownCommunication } from './notification.ts'
 import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
 import { formatRemote, type PeerSettings, sessionKey } from './settings.ts'
 import type { PeerStatus } from './status.ts'
-import { dial, type Listener, listen } from './tcp.ts'
+import { dial, type Listener, type ListenerOptions, listen } from './tcp.ts'
 
 export interface BgpOptions {
   readonly log: Logger
@@ -41,7 +40,7 @@ export interface Bgp {
 export function createBgp(options: BgpOptions): Bgp {
   const { log, listenPort = 179, onChange } = options
   const sessions = new Map<string, PeerSession>()
-  const listeners = new Map<string, Listener>()
+  const listeners = new Map<string, PlacedListener>()
   const ending = new Set<Promise<void>>()
 
   function configure(peers: readonly PeerSettings[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void {
@@ -74,44 +73,31 @@ export function createBgp(options: BgpOptions): Bgp {
       .map(({ settings }) => settings)
       .filter(({ direction }) => direction !== 'active')
     const groups = Map.groupBy(peers, listenerKey)
-    for (const [key, listener] of listeners) {
-      if (groups.has(key)) continue
+    for (const [key, { listener, terms }] of listeners) {
+      const group = groups.get(key)
+      if (group && sameTerms(terms, listenerTerms(group))) continue
       listener.close()
       listeners.delete(key)
     }
     for (const [key, group] of groups) {
-      const listener = listeners.get(key) ?? openListener(key, group)
+      const { listener } = listeners.get(key) ?? openListener(key, group) ?? {}
       listener?.setPeers(
         group.map(({ remote, password }) => ({ address: remote.address, zone: remote.zone, password })),
       )
     }
   }
 
-  function openListener(key: string, [first, ...others]: readonly PeerSettings[]): Listener | undefined {
-    if (!first) return undefined
-    const { family } = first.remote.address
-    const everyone = [first, ...others]
-    const ttls = everyone.map(({ ttl }) => ttl).filter(ttl => ttl !== undefined)
-    // The kernel checks before it is known who dials: only what all of them keep can be asked for.
-    const minimums = everyone.map(({ minimumTtl }) => minimumTtl ?? 0)
-    const minimumTtl = Math.min(...minimums) || undefined
-    const ttl = ttls.length > 0 ? Math.max(...ttls) : undefined
-    const onConnection = (socket: Socket) => dispatch(key, socket)
-    const onError = (error: Error) => log.error({ err: error, family, port: listenPort }, 'cannot listen for BGP peers')
+  function openListener(key: string, group: readonly PeerSettings[]): PlacedListener | undefined {
+    const terms = listenerTerms(group)
+    const failed = (error: unknown) =>
+      log.error({ err: error, listenerKey: key, port: listenPort }, 'cannot listen for BGP peers')
     try {
-      const listener = listen({
-        family,
-        port: listenPort,
-        device: first.device,
-        ttl,
-        minimumTtl,
-        onConnection,
-        onError,
-      })
-      listeners.set(key, listener)
-      return listener
+      const onConnection = (socket: Socket) => dispatch(key, socket)
+      const placed = { terms, listener: listen({ ...terms, port: listenPort, onConnection, onError: failed }) }
+      listeners.set(key, placed)
+      return placed
     } catch (error) {
-      log.error({ err: error, family, port: listenPort }, 'cannot listen for BGP peers')
+      failed(error)
       return undefined
     }
   }
@@ -150,7 +136,30 @@ export function createBgp(options: BgpOptions): Bgp {
   }
 }
 
+/** What can only be set on all connections of a listener. */
+type ListenerTerms = Omit<ListenerOptions, 'port' | 'onConnection' | 'onError'>
+
+interface PlacedListener {
+  readonly terms: ListenerTerms
+  readonly listener: Listener
+}
+
+function listenerTerms(group: readonly PeerSettings[]): ListenerTerms {
+  const ttls = group.map(({ ttl }) => ttl).filter(ttl => ttl !== undefined)
+  return {
+    family: group[0]?.remote.address.family ?? 'IPv4',
+    device: group[0]?.device,
+    ttl: ttls.length > 0 ? Math.max(...ttls) : undefined,
+    // The kernel checks before it is known who dials: only what all of them keep can be asked for.
+    minimumTtl: Math.min(...group.map(({ minimumTtl }) => minimumTtl ?? 0)) || undefined,
+    signed: group.some(({ password }) => password !== undefined),
+  }
+}
+
+function sameTerms(one: ListenerTerms, other: ListenerTerms): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
 function listenerKey({ remote, device }: Pick<PeerSettings, 'remote' | 'device'>): string {
-  const family: IpFamily = remote.address.family
-  return `${family} ${device ?? ''}`
+  return `${remote.address.family} ${device ?? ''}`
 }

@@ -27,12 +27,12 @@ type TransportOptions = Pick<PeerSettings, 'device' | 'ttl' | 'minimumTtl'>
  * takes over. Throws where the kernel refuses an option or the source address.
  */
 export function dial(settings: PeerSettings): Socket {
-  const { remote, port, sourceAddress, password } = settings
+  const { remote, port, sourceAddress, password, minimumTtl } = settings
   const { family } = remote.address
   const options = optionsOf(settings, family)
   if (password !== undefined) options.push(md5Signature(remote.address, scopeIdOf(remote.zone), password))
   const host = formatRemote(remote)
-  if (options.length === 0) {
+  if (options.length === 0 && minimumTtl === undefined) {
     const localAddress = sourceAddress && formatAddress(sourceAddress)
     const socket = new Socket({ allowHalfOpen: true })
     return socket.setNoDelay(true).connect({ host, port, ...(localAddress !== undefined && { localAddress }) })
@@ -42,17 +42,20 @@ export function dial(settings: PeerSettings): Socket {
     for (const option of options) set(raw, option)
     if (sourceAddress) raw.bind(socketAddress(sourceAddress, 0, scopeIdOf(remote.zone)))
     const socket = new Socket({ fd: duplicate(raw), readable: true, writable: true, allowHalfOpen: true })
+    // Many routers answer a SYN with the TTL of their listener and set that of GTSM only on what they accept.
+    if (minimumTtl !== undefined) socket.once('connect', () => set(raw, minimumTimeToLive(family, minimumTtl)))
+    socket.once('connect', () => raw.close()).once('close', () => raw.close())
     return socket.setNoDelay(true).connect({ host, port })
-  } finally {
+  } catch (error) {
     raw.close()
+    throw error
   }
 }
 
-function optionsOf({ device, ttl, minimumTtl }: TransportOptions, family: IpFamily): SocketOption[] {
+function optionsOf({ device, ttl }: TransportOptions, family: IpFamily): SocketOption[] {
   return [
     ...(device === undefined ? [] : [bindToDevice(device)]),
     ...(ttl === undefined ? [] : [timeToLive(family, ttl)]),
-    ...(minimumTtl === undefined ? [] : [minimumTimeToLive(family, minimumTtl)]),
   ]
 }
 
@@ -76,6 +79,8 @@ export interface ListenerPeer {
 export interface ListenerOptions extends TransportOptions {
   readonly family: IpFamily
   readonly port: number
+  /** Some peer has a key. */
+  readonly signed: boolean
   readonly onConnection: (socket: Socket) => void
   readonly onError: (error: Error) => void
 }
@@ -92,43 +97,54 @@ const anyAddress: Record<IpFamily, Address> = {
   IPv6: { family: 'IPv6', value: 0n },
 }
 
-/** Listens on every address of the family; throws where the port is taken. */
+/**
+ * Listens on every address of the family. Where no peer has a key or asks for more than Node's own sockets can do,
+ * Node listens; such a listener knows no keys. Throws where the kernel refuses, or reports to `onError`.
+ */
 export function listen(options: ListenerOptions): Listener {
-  const { family, port, onConnection, onError } = options
-  const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
+  const { family, port, signed, onConnection, onError } = options
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection)
-  const keys = new Map<string, ListenerPeer>()
+  server.on('error', onError)
+  const wanted = optionsOf(options, family)
+  if (options.minimumTtl !== undefined) wanted.push(minimumTimeToLive(family, options.minimumTtl))
+  if (wanted.length === 0 && !signed) {
+    server.listen({ host: family === 'IPv4' ? '0.0.0.0' : '::', port, ipv6Only: true })
+    return { setPeers: () => {}, close: () => void server.close() }
+  }
+  const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
   try {
     set(raw, reuseAddress())
     if (family === 'IPv6') set(raw, onlyIPv6())
-    for (const option of optionsOf(options, family)) set(raw, option)
+    for (const option of wanted) set(raw, option)
     raw.bind(socketAddress(anyAddress[family], port, 0))
-    server.on('error', onError)
     server.listen({ fd: duplicate(raw) })
   } catch (error) {
     raw.close()
     throw error
   }
+  const keys = new Map<string, ListenerPeer>()
   return {
-    setPeers(peers) {
-      const wanted = new Map(
-        peers.filter(({ password }) => password !== undefined).map(peer => [formatRemoteOf(peer), peer]),
-      )
-      for (const [name, peer] of keys) {
-        if (wanted.has(name)) continue
-        set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), ''))
-        keys.delete(name)
-      }
-      for (const [name, peer] of wanted) {
-        if (keys.get(name)?.password === peer.password) continue
-        set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), peer.password ?? ''))
-        keys.set(name, peer)
-      }
-    },
+    setPeers: peers => changeKeys(raw, keys, peers),
     close() {
       server.close()
       raw.close()
     },
+  }
+}
+
+/** Takes back the keys of peers that are no more and sets those that are new; a peer without a key needs none. */
+function changeKeys(raw: RawSocket, keys: Map<string, ListenerPeer>, peers: readonly ListenerPeer[]): void {
+  const signed = peers.filter(({ password }) => password !== undefined)
+  const wanted = new Map(signed.map(peer => [formatRemoteOf(peer), peer]))
+  for (const [name, peer] of keys) {
+    if (wanted.has(name)) continue
+    set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), ''))
+    keys.delete(name)
+  }
+  for (const [name, peer] of wanted) {
+    if (keys.get(name)?.password === peer.password) continue
+    set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), peer.password ?? ''))
+    keys.set(name, peer)
   }
 }
 

@@ -1,0 +1,88 @@
+import { kill } from '../lab/namespace.ts'
+import type { LabHost } from '../lab/node.ts'
+import { makeWorkplace, type Router, type RouterMake, type RouterSettings, type SeenRoute } from './router.ts'
+import { until } from './until.ts'
+
+/** BIRD 2, asked by birdc. */
+export const bird: RouterMake = { name: 'BIRD', package: 'bird2', start }
+
+async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
+  const place = await makeWorkplace('bird')
+  const config = await place.write('bird.conf', configuration(settings))
+  const socket = `${place.folder}/ctl`
+  const daemon = place.spawn(host, ['bird', '-f', '-c', config, '-s', socket])
+  const ask = async (command: string): Promise<string> => (await host.exec(['birdc', '-s', socket, command])).stdout
+  await until(
+    'bird answers',
+    () => ask('show status'),
+    text => text.includes('Daemon is up'),
+  ).catch(error => {
+    throw new Error(`${String(error)}\n${place.said()}`)
+  })
+  const end = async (signal: NodeJS.Signals) => {
+    await kill(daemon, signal)
+    await place.remove()
+  }
+  return {
+    isEstablished: async () => /BGP state:\s+Established/.test(await ask('show protocols all berth')),
+    async routes() {
+      const stale = /graceful restart active/i.test(await ask('show protocols all berth'))
+      return routesIn(await ask('show route protocol berth all'), stale)
+    },
+    async refresh() {
+      await ask('reload in berth')
+    },
+    neighbour: () => ask('show protocols all berth'),
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    freeze: () => void daemon.kill('SIGSTOP'),
+    thaw: () => void daemon.kill('SIGCONT'),
+  }
+}
+
+/**
+ * A route begins at the margin (or with blanks where it shares its prefix); what is said of it follows,
+ * indented. BIRD marks no single route as stale: it says of the neighbour that it is restarting.
+ */
+function routesIn(text: string, stale: boolean): readonly SeenRoute[] {
+  const blocks = text.split(/^(?=[0-9a-f][0-9a-f.:]*\/\d+\s)/m).slice(1)
+  return blocks.map(block => {
+    const attribute = (name: string) => new RegExp(`BGP\\.${name}: (.*)`).exec(block)?.[1]?.trim()
+    const number = (name: string) => (attribute(name) === undefined ? undefined : Number(attribute(name)))
+    const list = (name: string) =>
+      [...(attribute(name) ?? '').matchAll(/\(([^)]*)\)/g)]
+        .map(([, inner = '']) => inner.replaceAll(/,\s*/g, ':'))
+        .sort()
+    return {
+      prefix: block.split(/\s/)[0] ?? '',
+      nextHop: attribute('next_hop')?.split(' ')[0] ?? '',
+      asPath: attribute('as_path') ?? '',
+      localPref: number('local_pref'),
+      multiExitDisc: number('med'),
+      communities: list('community'),
+      largeCommunities: list('large_community'),
+      stale,
+    }
+  })
+}
+
+function configuration(settings: RouterSettings): string {
+  const { localAs, peerAs, local, remote, holdTimeSeconds, families, password, ttlSecurity, passive } = settings
+  return [
+    'router id 192.0.2.2;',
+    'log stderr all;',
+    'protocol device {}',
+    'protocol direct { ipv4; ipv6; }',
+    'protocol bgp berth {',
+    `  local ${local} as ${localAs};`,
+    `  neighbor ${remote} as ${peerAs};`,
+    `  hold time ${holdTimeSeconds};`,
+    '  connect delay time 1; connect retry time 1; error wait time 1, 2;',
+    ...(password === undefined ? [] : [`  password "${password}";`]),
+    ...(ttlSecurity ? ['  ttl security on;'] : []),
+    ...(passive ? ['  passive on;'] : []),
+    ...families.map(family => `  ${family.toLowerCase()} { import all; export none; };`),
+    '}',
+    '',
+  ].join('\n')
+}
