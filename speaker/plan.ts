@@ -1,4 +1,5 @@
-import type { Condition, Service, ServiceKey } from '../kube/service.ts'
+import type { Service, ServiceKey } from '../kube/service.ts'
+import { type AnnouncedCondition, announcedCondition, conditionOf, differs } from './layer2/condition.ts'
 import type { Verdict } from './layer2/election.ts'
 import { type Group, offersAt, type PlacedOffer } from './layer2/groups.ts'
 import { type Member, spokesman } from './layer2/membership.ts'
@@ -111,11 +112,6 @@ export interface SpeakerEvent {
   readonly reason: 'Announcing' | 'AnnouncementMoved' | 'NotAnnounced'
   readonly note: string
 }
-
-export type AnnouncedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
-
-/** The type of the Service's condition that speakers keep. */
-export const announcedCondition = 'berth.dev/Announced'
 
 /** Who has a group by the records: its first member's that has one. */
 export function ownerOf(group: Group, records: Records): string | undefined {
@@ -350,12 +346,4 @@ function planRefusal(service: Service, refusal: Refusal): readonly SpeakerAction
   const news = now?.status !== 'False' || now.reason !== refusal.kind
   const event = { type: 'Warning', reason: 'NotAnnounced', note: message } as const
   return [{ kind: 'setCondition', service, condition, event: news ? event : undefined }]
-}
-
-function conditionOf(service: Service): Condition | undefined {
-  return service.conditions.find(one => one.type === announcedCondition)
-}
-
-function differs(now: Condition | undefined, wanted: AnnouncedCondition): boolean {
-  return now?.status !== wanted.status || now.reason !== wanted.reason || now.message !== wanted.message
 }
