@@ -8,7 +8,7 @@ import { packetTypes } from '../rawsock/linux.ts'
 import { arpFilter } from './filter.ts'
 import { encodeArpPacket } from './packet.ts'
 
-const filter = arpFilter(['192.0.2.50', '192.0.2.51', '203.0.113.7'].map(ip))
+const filter = arpFilter(['192.0.2.50', '192.0.2.51', '203.0.113.7'].map(ip), 128)
 
 function request(from: string, target: string): Uint8Array {
   return encodeArpPacket({
@@ -70,7 +70,7 @@ describe('arpFilter', () => {
   })
 
   test('nothing passes while nothing is announced', () => {
-    expect(runFilter(arpFilter([]), request('0.0.0.0', '0.0.0.0'), packetTypes.broadcast)).toBe(0)
+    expect(runFilter(arpFilter([], 128), request('0.0.0.0', '0.0.0.0'), packetTypes.broadcast)).toBe(0)
   })
 
   test('knows a thousand scattered addresses in a program that the oldest kernels take', () => {
@@ -78,7 +78,7 @@ describe('arpFilter', () => {
       { length: 1_000 },
       (_, index): Address => ({ family: 'IPv4', value: 0x0a000000n + BigInt(index * 37) }),
     )
-    const program = arpFilter(many)
+    const program = arpFilter(many, 128)
     // 20,480 octets of net.core.optmem_max, of which an instruction takes at most two times eight.
     expect((program.length / 8) * 16).toBeLessThan(20_000)
     for (const address of many) {

@@ -4,9 +4,6 @@ import { coveringRanges, jumpIfMember } from '../rawsock/bpf-set.ts'
 import { packetTypes } from '../rawsock/linux.ts'
 import { arpPacketSize } from './packet.ts'
 
-/** How finely the kernel's filter knows the announced addresses; finer costs it memory per socket and gains little. */
-const mostRanges = 128
-
 /**
  * The kernel's filter of an ARP socket: packets for IPv4 over Ethernet that speak of an announced address, as target
  * (someone asks for it) or as sender (someone claims it). Other hosts' requests, which are nearly all of a segment's
@@ -15,9 +12,10 @@ const mostRanges = 128
  * Frames for other stations are dropped first. Among them are those of VLANs that this interface knows nothing of: the
  * kernel hands them on with the tag already removed, and packet type `otherHost` is all that tells them apart.
  *
+ * The addresses are known as `mostRanges` ranges at most; where that is too few, it lets through some others as well.
  * Offsets count from the ARP packet: the socket is of type SOCK_DGRAM and the Ethernet header is not its business.
  */
-export function arpFilter(announced: Iterable<Address>): Uint8Array {
+export function arpFilter(announced: Iterable<Address>, mostRanges: number): Uint8Array {
   const numbers = Array.from(announced, address => Number(address.value))
   const ranges = coveringRanges(numbers, mostRanges)
   return assemble([

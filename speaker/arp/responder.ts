@@ -45,7 +45,11 @@ export function openArpResponder(options: ResponderOptions): Responder {
     protocol: ETH_P_ARP,
     interfaceIndex: options.interface.index,
     longestPacket: Math.ceil(arpPacketSize / 8) * 8,
-    filter: () => arpFilter(Array.from(announced.values(), ({ address }) => address)),
+    filter: mostRanges =>
+      arpFilter(
+        Array.from(announced.values(), ({ address }) => address),
+        mostRanges,
+      ),
     onPacket: handle,
     counter,
   })

@@ -7,7 +7,7 @@ import { unsolicitedAdvertisement } from './answer.ts'
 import { ndpFilter } from './filter.ts'
 import { encodeNeighborPacket, solicitedNodeGroup } from './message.ts'
 
-const filter = ndpFilter(['2001:db8:0:2::50', '2001:db8:0:3::7:1'].map(ip))
+const filter = ndpFilter(['2001:db8:0:2::50', '2001:db8:0:3::7:1'].map(ip), 128)
 
 function solicitation(target: string, hopLimit = 255, type = 135): Uint8Array {
   const bytes = encodeNeighborPacket({
@@ -67,13 +67,13 @@ describe('ndpFilter', () => {
   test('nothing of what was captured passes while nothing is announced', () => {
     const captured = golden('ndp-', 0x86dd)
     expect(captured.length).toBeGreaterThan(0)
-    for (const { bytes } of captured) expect(runFilter(ndpFilter([]), bytes, packetTypes.multicast)).toBe(0)
+    for (const { bytes } of captured) expect(runFilter(ndpFilter([], 128), bytes, packetTypes.multicast)).toBe(0)
   })
 
   test('everything captured about 2001:db8:0:2::1 passes once that is announced', () => {
     const about = golden('ndp-', 0x86dd).filter(({ bytes }) => bytes.subarray(48, 64).at(-1) === 1)
     expect(about.length).toBeGreaterThan(5)
-    const one = ndpFilter([ip('2001:db8:0:2::1')])
+    const one = ndpFilter([ip('2001:db8:0:2::1')], 128)
     expect(about.filter(({ bytes }) => runFilter(one, bytes, packetTypes.multicast) === 0)).toEqual([])
   })
 })

@@ -4,9 +4,6 @@ import { coveringRanges, jumpIfMember } from '../rawsock/bpf-set.ts'
 import { packetTypes } from '../rawsock/linux.ts'
 import { ndpHopLimit, neighborAdvertisementType, neighborSolicitationType } from './message.ts'
 
-/** How finely the kernel's filter knows the announced addresses; finer costs it memory per socket and gains little. */
-const mostRanges = 256
-
 /** Longer than any solicitation or advertisement that is worth reading. */
 export const longestNdpPacket = 512
 
@@ -17,9 +14,10 @@ export const longestNdpPacket = 512
  * Frames for other stations are dropped first. Among them are those of VLANs that this interface knows nothing of: the
  * kernel hands them on with the tag already removed, and packet type `otherHost` is all that tells them apart.
  *
+ * The addresses are known as `mostRanges` ranges at most; where that is too few, it lets through some others as well.
  * Offsets count from the IPv6 header: the socket is of type SOCK_DGRAM and the Ethernet header is not its business.
  */
-export function ndpFilter(announced: Iterable<Address>): Uint8Array {
+export function ndpFilter(announced: Iterable<Address>, mostRanges: number): Uint8Array {
   const lastBits = Array.from(announced, address => Number(address.value & 0xffff_ffffn))
   return assemble([
     { kind: 'load', size: 4, offset: packetFact.packetType },

@@ -32,13 +32,14 @@ interface Membership {
   addresses: number
 }
 
-/** `onProblem` hears of a group that cannot be joined; answers to unicast solicitations work without it. */
+/** `onProblem` hears of the first group that cannot be joined; unicast solicitations arrive without it. */
 export function createGroupMemberships(
   interfaceIndex: number,
   onProblem: (group: string, error: unknown) => void,
 ): GroupMemberships {
   const memberships = new Map<bigint, Membership>()
   const holders: Holder[] = []
+  let problemTold = false
 
   const joinWithRoom = (group: Address): Holder => {
     const request = ipv6Membership(addressToBytes(group), interfaceIndex)
@@ -70,7 +71,9 @@ export function createGroupMemberships(
       try {
         memberships.set(group.value, { holder: joinWithRoom(group), addresses: 1 })
       } catch (error) {
-        onProblem(formatAddress(group), error)
+        // What keeps one from being joined, such as IPv6 being switched off, keeps all the others.
+        if (!problemTold) onProblem(formatAddress(group), error)
+        problemTold = true
       }
     },
     leave(address) {

@@ -48,7 +48,11 @@ export function openNdpResponder(options: ResponderOptions): Responder {
     protocol: ETH_P_IPV6,
     interfaceIndex: options.interface.index,
     longestPacket: longestNdpPacket,
-    filter: () => ndpFilter(Array.from(announced.values(), ({ address }) => address)),
+    filter: mostRanges =>
+      ndpFilter(
+        Array.from(announced.values(), ({ address }) => address),
+        mostRanges,
+      ),
     onPacket: handle,
     counter,
   })

@@ -22,6 +22,12 @@ export interface PacketSocket {
 }
 
 /**
+ * How finely a filter may know the addresses: as finely as the kernel has memory for (net.core.optmem_max, 20 kB on old
+ * kernels, and whatever an administrator made of it). A coarse one wakes us for some requests that are not ours.
+ */
+const ranges = [128, 16, 1]
+
+/**
  * Opens the socket. It is filtered before it is bound, so no packet of anybody else's is ever queued. SO_LOCK_FILTER is
  * not set, on purpose: the filter follows the announced addresses, which keeps everyone else's traffic from waking us.
  */
@@ -29,7 +35,8 @@ export function openPacketSocket(options: {
   readonly protocol: number
   readonly interfaceIndex: number
   readonly longestPacket: number
-  readonly filter: () => Uint8Array
+  /** The kernel's filter, knowing the announced addresses as that many ranges at most. */
+  readonly filter: (mostRanges: number) => Uint8Array
   readonly onPacket: (packet: Uint8Array, sender: MacAddress) => void
   readonly counter: InterfaceCounter
 }): PacketSocket {
@@ -37,8 +44,18 @@ export function openPacketSocket(options: {
   const socket = openRawSocket(AF_PACKET, SOCK_DGRAM, 0)
   let open = true
   let refiltering = false
+  const attach = (): void => {
+    for (const mostRanges of ranges) {
+      try {
+        socket.attachFilter(options.filter(mostRanges))
+        return
+      } catch (error) {
+        if (mostRanges === ranges.at(-1) || !hasCode(error) || error.code !== 'ENOMEM') throw error
+      }
+    }
+  }
   try {
-    socket.attachFilter(options.filter())
+    attach()
     socket.bind(packetAddress(protocol, interfaceIndex))
     socket.receive({
       dataSize: options.longestPacket,
@@ -58,8 +75,8 @@ export function openPacketSocket(options: {
         if (!sent) counter.dropped('queueFull')
         return sent
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error)) throw error
-        counter.dropped(String(error.code))
+        if (!hasCode(error)) throw error
+        counter.dropped(error.code)
         return true
       }
     },
@@ -68,7 +85,7 @@ export function openPacketSocket(options: {
       refiltering = true
       queueMicrotask(() => {
         refiltering = false
-        if (open) socket.attachFilter(options.filter())
+        if (open) attach()
       })
     },
     countLosses() {
@@ -80,4 +97,9 @@ export function openPacketSocket(options: {
       socket.close()
     },
   }
+}
+
+/** An error of the kernel's, named by its errno. */
+function hasCode(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
 }

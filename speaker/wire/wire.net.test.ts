@@ -298,6 +298,26 @@ describe.skipIf(obstacle !== undefined)('wire, on a real segment', () => {
     expect(Math.max(...Array.from(perMs.values(), list => list.length))).toBeLessThan(11 * 32)
   })
 
+  test('a kernel with little memory for sockets: coarser filters and more sockets, the same answers', async () => {
+    const { code } = await node.exec(['sysctl', '-q', 'net.core.optmem_max=3000'])
+    expect(code).toBe(0)
+    const scattered = Array.from({ length: 100 }, (_, index) => [
+      `192.0.3.${2 * index}`,
+      `2001:db8:0:2::9:${2 * index}`,
+    ])
+    await announce(scattered.flat())
+    expect(wire.reports.filter(({ kind }) => kind === 'problem')).toEqual([])
+    for (const address of [scattered[0], scattered[99]].flat())
+      expect(await whoHas(client, address ?? '')).toEqual([node.mac])
+  })
+
+  test('a node whose own IPv6 is switched off answers for IPv6 addresses all the same', async () => {
+    await node.namespace.run(['sysctl', '-q', 'net.ipv6.conf.eth0.disable_ipv6=1'])
+    await announce(both)
+    for (const address of both) expect(await whoHas(client, address)).toEqual([node.mac])
+    expect(wire.reports.filter(({ kind }) => kind === 'problem')).toEqual([])
+  })
+
   test('a busy segment costs nothing: the kernel drops what is not about an announced address', async () => {
     await announce(both)
     await wire.until(
