@@ -65,6 +65,11 @@ export async function benchApi(controlPlane: ControlPlane, connections: number):
       new Promise((resolve, reject) => {
         const call = request(new URL(path, cluster.server), { agent: watchAgent, headers }, response => {
           let rest = ''
+          if (response.statusCode !== 200) {
+            response.resume()
+            reject(new Error(`the API server refuses to watch ${path} (${response.statusCode})`))
+            return
+          }
           response.setEncoding('utf8')
           response.on('data', (chunk: string) => {
             const lines = (rest + chunk).split('\n')

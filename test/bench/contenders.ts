@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { binary } from '../control-plane/binaries.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
-import { asPod } from './pod.ts'
+import { podEnvironment } from './pod.ts'
 import { type Program, startProgram } from './program.ts'
 
 /** A load balancer's controller that can be put on a control plane and measured. */
@@ -26,21 +26,19 @@ export function berth(controlPlane: ControlPlane): Contender {
     },
     startController: async () => {
       const { hostname, port } = new URL(controlPlane.url)
-      const pod = await asPod(controlPlane, 'berth-system', { host: hostname, port }, [
-        ...bundle('controller'),
-        '--namespace',
-        'berth-system',
-        '--port',
-        '0',
-      ])
-      return startProgram('berth-controller', pod.command, pod.environment, controlPlane.directory)
+      const environment = await podEnvironment(controlPlane, 'berth-system', { host: hostname, port })
+      const command = [...bundle('controller'), '--namespace', 'berth-system', '--port', '0']
+      return startProgram('berth-controller', command, environment, controlPlane.directory)
     },
   }
 }
 
-/** The command that runs one of Berth's bundles, as the image does. */
+/**
+ * The command that runs one of Berth's bundles. Node sizes its heap by the machine and lets garbage lie as long as there is
+ * room; a program that runs on every node has to be told to tidy up sooner.
+ */
 export function bundle(program: 'controller' | 'speaker'): readonly string[] {
-  return [process.execPath, join(root, `dist/${program}.js`)]
+  return [process.execPath, '--max-semi-space-size=1', '--max-old-space-size=256', join(root, `dist/${program}.js`)]
 }
 
 /** The real MetalLB, built from its Go module, with webhooks off (they serve admission, not assignment). */

@@ -2,22 +2,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
 
-/** A command and its environment as they would be in a pod. */
-export interface PodCommand {
-  readonly command: readonly string[]
-  readonly environment: Record<string, string>
-}
-
 /**
- * Puts a program where it finds what a pod finds: the API server in its environment, and in a mount namespace of its own
- * the service account's token. A kubeconfig file would make it load a library that it does not need in a pod.
+ * The environment in which a program finds what a pod finds: the API server's address and the files of a service account.
+ * A kubeconfig file would make it load a library that it does not need in a pod.
  */
-export async function asPod(
+export async function podEnvironment(
   controlPlane: ControlPlane,
   namespace: string,
   server: { readonly host: string; readonly port: string },
-  command: readonly string[],
-): Promise<PodCommand> {
+): Promise<Record<string, string>> {
   const account = 'bench'
   const objects = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
@@ -39,10 +32,5 @@ export async function asPod(
   await writeFile(join(folder, 'token'), token.trim(), { mode: 0o600 })
   await writeFile(join(folder, 'namespace'), namespace)
   await writeFile(join(folder, 'ca.crt'), await readFile(controlPlane.caFile))
-  const enter =
-    'mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && cp -r "$1" /run/secrets/kubernetes.io/serviceaccount && shift && exec "$@"'
-  return {
-    command: ['unshare', '--mount', 'sh', '-c', enter, 'sh', folder, ...command],
-    environment: { KUBERNETES_SERVICE_HOST: server.host, KUBERNETES_SERVICE_PORT: server.port },
-  }
+  return { BERTH_SERVICE_ACCOUNT: folder, KUBERNETES_SERVICE_HOST: server.host, KUBERNETES_SERVICE_PORT: server.port }
 }

@@ -3,7 +3,7 @@ import { startControlPlane } from '../control-plane/control-plane.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { type BenchApi, benchApi, inParallel } from './api.ts'
 import { bundle, metallbCRDs } from './contenders.ts'
-import { asPod } from './pod.ts'
+import { podEnvironment } from './pod.ts'
 import { type Program, programOf } from './program.ts'
 import { number, table } from './report.ts'
 import { createPending, rawStatusPatchesPerSecond, serviceName } from './services.ts'
@@ -16,6 +16,7 @@ interface SpeakerResult {
   readonly idleCpuShare: number
 }
 
+const metallbStatusPath = '/apis/metallb.io/v1beta1/servicel2statuses'
 const apiServer = { host: '198.51.100.1', port: '6443' }
 
 /** One speaker on one node that announces every Service of the cluster: Berth's beside MetalLB's. */
@@ -97,8 +98,9 @@ async function measureBerth(
 ): Promise<SpeakerResult> {
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: configuration('berth.dev/v1beta1', 'berth-system') })
   const command = [...bundle('speaker'), '--namespace', 'berth-system', '--node-name', 'node-1', '--port', '0']
-  const pod = await asPod(lab.controlPlane, 'berth-system', apiServer, command)
-  return measure(lab, api, 'Berth', pod, '/apis/berth.dev/v1beta1/servicel2statuses', services, progress)
+  const environment = await podEnvironment(lab.controlPlane, 'berth-system', apiServer)
+  const start = { command, environment }
+  return measure(lab, api, 'Berth', start, '/apis/berth.dev/v1beta1/servicel2statuses', services, progress)
 }
 
 async function measureMetalLB(
@@ -110,6 +112,7 @@ async function measureMetalLB(
   for (const file of await metallbCRDs()) await lab.controlPlane.kubectl(['apply', '--server-side', '-f', file])
   await lab.controlPlane.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: configuration('metallb.io/v1beta1', 'metallb-system') })
+  await served(api, metallbStatusPath)
   const pod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"speaker-0","namespace":"metallb-system"},"spec":{"containers":[{"name":"speaker","image":"none"}]}}`
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: pod })
   const command = [
@@ -121,15 +124,7 @@ async function measureMetalLB(
     '--health-probe-port=0',
   ]
   const environment = { KUBECONFIG: await lab.kubeconfig() }
-  return measure(
-    lab,
-    api,
-    'MetalLB',
-    { command, environment },
-    '/apis/metallb.io/v1beta1/servicel2statuses',
-    services,
-    progress,
-  )
+  return measure(lab, api, 'MetalLB', { command, environment }, metallbStatusPath, services, progress)
 }
 
 async function measure(
@@ -171,6 +166,17 @@ async function idleCpuShare(program: Program): Promise<number> {
   const before = await program.cpuSeconds()
   await new Promise(wake => setTimeout(wake, 10_000))
   return ((await program.cpuSeconds()) - before) / 10
+}
+
+/** Waits until a kind that was just defined can be watched. */
+async function served(api: BenchApi, path: string): Promise<void> {
+  const giveUpAt = performance.now() + 30_000
+  while (performance.now() < giveUpAt) {
+    const answer = await api.call('GET', `${path}?watch=true&timeoutSeconds=1`)
+    if (answer.status === 200) return
+    await new Promise(wake => setTimeout(wake, 500))
+  }
+  throw new Error(`${path} cannot be watched`)
 }
 
 /** Resolves with the moment at which so many objects stand under the path. */
