@@ -107,7 +107,11 @@ function sceneOf(lab: Lab, controller: Program, speakers: Map<string, Program>):
         }
       })
     },
-    [Symbol.asyncDispose]: lab.stop,
+    async [Symbol.asyncDispose]() {
+      // The next lab at the same control plane need not wait until this controller's lease runs out.
+      if (scene.controller.running) await scene.controller.stop()
+      await lab.stop()
+    },
   }
   return scene
 }

@@ -13,6 +13,8 @@ export interface Sighting {
   readonly destinationMac: string
   /** ARP: the sender's protocol address. NDP: the target address, as 8 groups of 4 digits. */
   readonly address: string
+  /** ARP: the target's protocol address. NDP: where the packet goes, written like `address`. */
+  readonly target: string
   /** ARP: the same address as target. NDP: an advertisement to all nodes, unsolicited. */
   readonly gratuitous: boolean
   /** The frame carries an 802.1Q tag. */
@@ -113,14 +115,16 @@ function describe(record: Buffer): Sighting | undefined {
   if (etherType === 0x0806) {
     const sender = ipv4At(frame, at + 14)
     const kind = frame.readUInt16BE(at + 6) === 1 ? 'arp-request' : 'arp-reply'
-    return { ...common, kind, address: sender, gratuitous: sender === ipv4At(frame, at + 24) }
+    const target = ipv4At(frame, at + 24)
+    return { ...common, kind, address: sender, target, gratuitous: sender === target }
   }
   if (etherType !== 0x86dd || frame[at + 6] !== 58) return undefined
   const type = frame[at + 40]
   if (type !== 135 && type !== 136) return undefined
-  const toAllNodes = ipv6At(frame, at + 24) === 'ff02:0000:0000:0000:0000:0000:0000:0001'
+  const target = ipv6At(frame, at + 24)
+  const toAllNodes = target === 'ff02:0000:0000:0000:0000:0000:0000:0001'
   const kind = type === 135 ? 'neighbor-solicitation' : 'neighbor-advertisement'
-  return { ...common, kind, address: ipv6At(frame, at + 48), gratuitous: type === 136 && toAllNodes }
+  return { ...common, kind, address: ipv6At(frame, at + 48), target, gratuitous: type === 136 && toAllNodes }
 }
 
 function macAt(frame: Buffer, offset: number): string {
