@@ -27,7 +27,10 @@ export interface WatchOptions<T extends Stored> {
   readonly log?: Logger
   /** Objects per page of a list. Default 500. */
   readonly pageSize?: number
-  /** A watch without event and bookmark for so long is dead. Default 100 s: bookmarks come every 60 to 75 s. */
+  /**
+   * A watch without event and bookmark for so long is asked for anew. Default 90 s: bookmarks come every minute, except in
+   * a cluster where nothing at all happens, and there it costs nothing either.
+   */
   readonly silenceMs?: number
   readonly backoff?: BackoffOptions
 }
@@ -39,7 +42,9 @@ export interface WatchHealth {
   readonly lastHeardMs: number | undefined
   readonly lists: number
   readonly watches: number
-  /** Failed lists and watches since the start; a watch that the server ended in order is none. */
+  /** Watches on which nothing was heard for too long. */
+  readonly silences: number
+  /** Failed lists and watches since the start; a watch that the server ended in order, or that was silent, is none. */
   readonly failures: number
   /** Failures since a watch last worked; 0 while all is well. */
   readonly failuresInARow: number
@@ -48,7 +53,7 @@ export interface WatchHealth {
   readonly lastError: string | undefined
 }
 
-const defaultSilenceMs = 100_000
+const defaultSilenceMs = 90_000
 const defaultBackoff: BackoffOptions = { minMs: 200, maxMs: 30_000 }
 // The server ends a watch after this time; spread, so that all watches of all speakers do not come back together.
 const watchSeconds = (): number => 300 + Math.floor(Math.random() * 300)
@@ -66,6 +71,7 @@ export function watchResource<T extends Stored>(
     lastHeardMs: undefined,
     lists: 0,
     watches: 0,
+    silences: 0,
     failures: 0,
     failuresInARow: 0,
     unreadableObjects: 0,
@@ -131,10 +137,11 @@ export function watchResource<T extends Stored>(
     return resourceVersion
   }
 
-  /** Follows one watch to its end; `resumeFrom` moves along. Returns how long it lasted. */
-  async function follow(from: string, signal: AbortSignal): Promise<number> {
+  /** Follows one watch to its end, or until it has been silent for too long; `resumeFrom` moves along. */
+  async function follow(from: string, signal: AbortSignal): Promise<'ended' | 'silent'> {
     const { controller, unlink } = linkedController(signal)
-    const silent = setTimeout(() => controller.abort(new Error(`nothing was heard for ${silenceMs} ms`)), silenceMs)
+    const silence = new Error(`watch ${path}: nothing was heard for ${silenceMs} ms`)
+    const silent = setTimeout(() => controller.abort(silence), silenceMs)
     const query = {
       ...selectors,
       resourceVersion: from,
@@ -153,12 +160,17 @@ export function watchResource<T extends Stored>(
         silent.refresh()
         takeIn(event)
       }
+    } catch (error) {
+      if (error !== silence) throw error
+      return 'silent'
     } finally {
       clearTimeout(silent)
       clearTimeout(settled)
       unlink()
     }
-    return performance.now() - startMs
+    const lastedMs = performance.now() - startMs
+    if (lastedMs < shortWatchMs) throw new Error(`the server ended the watch after ${Math.round(lastedMs)} ms`)
+    return 'ended'
   }
 
   function takeIn(event: WatchEvent): void {
@@ -185,9 +197,10 @@ export function watchResource<T extends Stored>(
       resumeFrom = await list(signal)
       log?.debug({ path, objects: store.size, resourceVersion: resumeFrom }, 'listed')
     }
-    const lastedMs = await follow(resumeFrom, signal)
-    if (lastedMs < shortWatchMs) throw new Error(`the server ended the watch after ${Math.round(lastedMs)} ms`)
-    heard()
+    if ((await follow(resumeFrom, signal)) === 'ended') return heard()
+    // Perhaps there was nothing to say, perhaps something on the way froze: a new watch tells.
+    health.silences++
+    log?.debug({ path }, 'the watch was silent for too long')
   }
 
   function failed(error: unknown): number {
