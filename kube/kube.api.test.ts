@@ -200,7 +200,7 @@ describe('a store behind an API server that misbehaves', () => {
       await ready
       proxy.set({ silent: true })
       await put(direct, namespace, 'quiet', 'written in the silence')
-      await vi.waitFor(() => expect(health().silences).toBeGreaterThan(0), { timeout: 10_000 })
+      await vi.waitFor(() => expect(health().watches).toBeGreaterThan(1), { timeout: 10_000 })
       proxy.set({})
       await vi.waitFor(async () => expect(sorted(store.values())).toEqual(await freshList(namespace)), 15_000)
       expect([...store.values()].map(({ text }) => text)).toEqual(['written in the silence'])

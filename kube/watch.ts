@@ -42,8 +42,6 @@ export interface WatchHealth {
   readonly lastHeardMs: number | undefined
   readonly lists: number
   readonly watches: number
-  /** Watches on which nothing was heard for too long. */
-  readonly silences: number
   /** Failed lists and watches since the start; a watch that the server ended in order, or that was silent, is none. */
   readonly failures: number
   /** Failures since a watch last worked; 0 while all is well. */
@@ -71,7 +69,6 @@ export function watchResource<T extends Stored>(
     lastHeardMs: undefined,
     lists: 0,
     watches: 0,
-    silences: 0,
     failures: 0,
     failuresInARow: 0,
     unreadableObjects: 0,
@@ -199,7 +196,6 @@ export function watchResource<T extends Stored>(
     }
     if ((await follow(resumeFrom, signal)) === 'ended') return heard()
     // Perhaps there was nothing to say, perhaps something on the way froze: a new watch tells.
-    health.silences++
     log?.debug({ path }, 'the watch was silent for too long')
   }
 
