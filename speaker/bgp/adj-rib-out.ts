@@ -91,13 +91,16 @@ interface Saying {
 /** What is said of a route, as a text to compare by; each set of attributes is encoded once. */
 function sayingsIn(context: AttributeContext): (advertisement: Advertisement) => Saying {
   const encoded = new Map<PathAttributes, { readonly text: string; readonly length: number }>()
+  const hops = new Map<Address, string>()
   return advertisement => {
     const { attributes, nextHop, linkLocalNextHop, prefix } = advertisement
     const known = encoded.get(attributes) ?? encodedText(attributes, context)
     encoded.set(attributes, known)
-    const hop = `${formatAddress(nextHop)} ${linkLocalNextHop ? formatAddress(linkLocalNextHop) : ''}`
+    const hop = hops.get(nextHop) ?? formatAddress(nextHop)
+    hops.set(nextHop, hop)
+    const beside = linkLocalNextHop ? formatAddress(linkLocalNextHop) : ''
     return {
-      saying: `${prefix.address.family} ${hop} ${known.text}`,
+      saying: `${prefix.address.family} ${hop} ${beside} ${known.text}`,
       room: updateRoom - known.length - nextHopOverhead(advertisement),
     }
   }

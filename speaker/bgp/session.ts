@@ -57,7 +57,7 @@ interface Connection {
 }
 
 /** How long a closed connection may take to deliver its last words. */
-const lingerMs = 2_000
+const lingerMs = 1_000
 /** How long a peer may read nothing while we have something to say (RFC 9687 §3: at least 8 minutes). */
 const sendHoldMs = 480_000
 

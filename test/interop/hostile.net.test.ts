@@ -1,0 +1,366 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { sequence } from '../../speaker/bgp/as-path.ts'
+import { encodeMessage, type Message } from '../../speaker/bgp/message.ts'
+import { notification } from '../../speaker/bgp/notification.ts'
+import type { PeerSettings } from '../../speaker/bgp/settings.ts'
+import { type Bgp, createBgp } from '../../speaker/bgp/speaker.ts'
+import { encodeUpdate } from '../../speaker/bgp/update.ts'
+import { hex } from '../packets/bytes.ts'
+import { address, peer, prefix, route } from './berth.ts'
+import { dialBerth, type HostileConnection, listenForBerth, politeOpen } from './hostile-peer.ts'
+import { until } from './until.ts'
+
+/* A router that means harm, on loopback: what Berth answers, that its session stays where it should, and at what cost. */
+
+const context = { fourOctetAs: true }
+const loopback = { address: address('127.0.0.1') }
+const nextHops = { IPv4: address('192.0.2.1'), IPv6: address('2001:db8::1') }
+
+interface Meeting {
+  readonly bgp: Bgp
+  readonly connection: HostileConnection
+  readonly next: () => Promise<HostileConnection>
+  readonly accepted: () => number
+  readonly settings: PeerSettings
+}
+
+/** Berth dials the router of this test; both end with it. */
+async function meet(more: Partial<PeerSettings> = {}): Promise<Meeting> {
+  const listener = await listenForBerth()
+  onTestFinished(() => listener[Symbol.asyncDispose]())
+  const bgp = start()
+  const settings = peer({ remote: loopback, port: listener.port, nextHops, ...more })
+  bgp.configure([settings], new Map([['router', []]]))
+  const connection = await listener.next()
+  return { bgp, connection, settings, next: listener.next, accepted: () => listener.accepted }
+}
+
+function start(listenPort?: number): Bgp {
+  const bgp = createBgp({ log: pino({ level: 'silent' }), ...(listenPort !== undefined && { listenPort }) })
+  onTestFinished(() => bgp.stop({ kind: 'shutdown', communication: '' }))
+  return bgp
+}
+
+async function met(more: Partial<PeerSettings> = {}): Promise<Meeting> {
+  const meeting = await meet(more)
+  await meeting.connection.establish()
+  return meeting
+}
+
+/** Code, subcode and data of Berth's NOTIFICATION, after which it must close. */
+async function answer(connection: HostileConnection): Promise<string> {
+  const { notification: said } = await connection.receiveKind('notification')
+  expect(await connection.receive()).toBeUndefined()
+  return `${said.code}/${said.subcode} ${Buffer.from(said.data).toString('hex')}`.trim()
+}
+
+function status(bgp: Bgp) {
+  const [only] = bgp.state()
+  if (!only) throw new Error('no peer')
+  return only
+}
+
+/** A message of this type around a body, whatever that is. */
+function message(type: number, body: Uint8Array): Uint8Array {
+  const length = 19 + body.length
+  return Uint8Array.from([...Array.from({ length: 16 }, () => 0xff), length >> 8, length & 0xff, type, ...body])
+}
+
+const marker = 'ffffffffffffffffffffffffffffffff'
+const open = encodeMessage(politeOpen, context)
+
+describe('before a session, the right words for', () => {
+  const rows: readonly [name: string, bytes: Uint8Array, answer: string][] = [
+    ['a marker that is none', hex(`fe${marker.slice(2)} 001d 01`), '1/1'],
+    ['a length of 18', hex(`${marker} 0012 04`), '1/2 0012'],
+    ['a length of 4097', hex(`${marker} 1001 01`), '1/2 1001'],
+    ['an OPEN too short', hex(`${marker} 001c 01 000000000000000000`), '1/2 001c'],
+    ['a message of type 9', hex(`${marker} 0013 09`), '1/3 09'],
+    ['version 3', message(1, hex('03 fc01 005a 0a000001 00')), '2/1 0004'],
+    ['another AS', message(1, hex('04 fc02 005a 0a000001 00')), '2/2'],
+    ['identifier 0', message(1, hex('04 fc01 005a 00000000 00')), '2/3'],
+    ['an unknown parameter', message(1, hex('04 fc01 005a 0a000001 02 07 00')), '2/4'],
+    ['a hold time of 2', message(1, hex('04 fc01 0002 0a000001 00')), '2/6'],
+    ['parameters that run past the end', message(1, hex('04 fc01 005a 0a000001 09 02 07')), '2/0'],
+    [
+      'a family that we do not speak',
+      message(1, hex('04 fc01 005a 0a000001 08 02 06 01 04 0019 00 41')),
+      '2/7 010400010001010400020001',
+    ],
+    ['a KEEPALIVE', encodeMessage({ kind: 'keepalive' }, context), '5/1 04'],
+    ['an UPDATE', message(2, hex('00000000')), '5/1 02'],
+    ['a ROUTE-REFRESH', message(5, hex('00010001')), '5/1 05'],
+    ['a second OPEN', Buffer.concat([open, open]), '5/2 01'],
+    ['an UPDATE right after OPEN', Buffer.concat([open, message(2, hex('00000000'))]), '5/2 02'],
+  ]
+  for (const [name, bytes, expected] of rows) {
+    test(name, async () => {
+      const { connection } = await meet()
+      connection.sendBytes(bytes)
+      expect(await answer(connection)).toBe(expected)
+    })
+  }
+})
+
+const attributes = '40 01 01 00  40 02 06 02 01 0000fc01  40 03 04 c0000202'
+const oneRoute = '20 cb007101'
+
+function update(list: string, nlri = oneRoute): Uint8Array {
+  const octets = hex(list)
+  return message(2, Buffer.concat([hex('0000'), Uint8Array.of(octets.length >> 8, octets.length), octets, hex(nlri)]))
+}
+
+describe('in a session, the right words for', () => {
+  const rows: readonly [name: string, bytes: Uint8Array, answer: string][] = [
+    ['a marker that is none', hex(`00${marker.slice(2)} 0013 04`), '1/1'],
+    ['a KEEPALIVE with a body', hex(`${marker} 0014 04 00`), '1/2 0014'],
+    ['an UPDATE too short', hex(`${marker} 0016 02 000000`), '1/2 0016'],
+    ['an OPEN', open, '5/3 01'],
+    ['withdrawn routes longer than the message', message(2, hex('0005 20 0000')), '3/1'],
+    ['a prefix of 33 bits', update(attributes, '21 cb00710180'), '3/10'],
+    [
+      'MP_REACH_NLRI twice',
+      update(`${attributes} 800e0e 0001 01 04 c0000201 00 20 cb007101 800e0e 0001 01 04 c0000201 00 20 cb007101`),
+      '3/1',
+    ],
+    [
+      'MP_REACH_NLRI with half a next hop',
+      update(
+        `${attributes} 800e0c 0002 01 08 2001db8000000000`
+          .replace('0c', '0d')
+          .replace('2001db8000000000', '20010db800000000 00'),
+        '',
+      ),
+      '3/9 800e0d0002010820010db80000000000',
+    ],
+    ['an unknown well-known attribute', update(`${attributes} 40 63 00`), '3/2 406300'],
+    ['an error where no route is to be seen', update('40 01 01 09', ''), '3/6 40010109'],
+    ['a marker of refreshed routes with something behind it', message(5, hex('0001 01 01 ff')), '7/1 00010101ff'],
+  ]
+  for (const [name, bytes, expected] of rows) {
+    test(name, async () => {
+      const { connection } = await met()
+      connection.sendBytes(bytes)
+      expect(await answer(connection)).toBe(expected)
+    })
+  }
+
+  const survived: readonly [name: string, bytes: Uint8Array][] = [
+    ['ORIGIN 9', update(`40 01 01 09 ${attributes.slice(13)}`)],
+    ['no attributes at all', update('')],
+    ['AS_PATH with an unknown segment', update(`40 01 01 00 40 02 06 09 01 0000fc01 40 03 04 c0000202`)],
+    ['an attribute that runs past the list', update(`${attributes} 80 04 09 00`)],
+    ['LOCAL_PREF from another AS', update(`${attributes} 40 05 04 00000001`)],
+    ['communities of 3 octets', update(`${attributes} c0 08 03 000000`)],
+    ['large communities of 13 octets', update(`${attributes} c0 20 0d 00000000000000000000000000`)],
+    ['ORIGIN twice', update(`${attributes} 40 01 01 00`)],
+  ]
+  test('and none where RFC 7606 keeps the session', async () => {
+    const { bgp, connection } = await met()
+    for (const [, bytes] of survived) connection.sendBytes(bytes)
+    const { session, state } = await until(
+      'all are counted',
+      async () => status(bgp),
+      one => one.session?.updatesWithErrors === survived.length,
+    )
+    expect([state, session?.updatesWithErrors]).toEqual(['Established', survived.length])
+  })
+})
+
+test('a handshake that comes one octet at a time succeeds', async () => {
+  const { bgp, connection } = await meet()
+  connection.socket.setNoDelay(true)
+  for (const octet of Buffer.concat([open, encodeMessage({ kind: 'keepalive' }, context)])) {
+    connection.sendBytes(Uint8Array.of(octet))
+    await new Promise(resolve => void setImmediate(resolve))
+  }
+  await until(
+    'the session stands',
+    async () => status(bgp).state,
+    state => state === 'Established',
+  )
+})
+
+test('whatever octet of a session’s messages is changed, there is an answer or the session goes on', async () => {
+  const whole = Buffer.concat([
+    update(`${attributes} 80 04 04 00000001 c0 08 04 00000001`),
+    message(5, hex('00010001')),
+  ])
+  let session = await met({ connectRetryTimeSeconds: 1 })
+  let resets = 0
+  for (let index = 0; index < whole.length; index++) {
+    const { connection } = session
+    connection.sendBytes(whole.with(index, (whole[index] ?? 0) ^ 0x41))
+    // Whatever was understood of it: a KEEPALIVE with a wrong length ends the session at the latest.
+    connection.sendBytes(hex(`${marker} 0014 04 00`))
+    expect(await answer(connection)).toMatch(/^[1357]\/\d+/)
+    resets += 1
+    session = await met({ connectRetryTimeSeconds: 1 })
+  }
+  expect(resets).toBe(whole.length)
+})
+
+test('a NOTIFICATION is not answered, and the router that sends one is asked ever more seldom', async () => {
+  const { connection, next, accepted } = await met()
+  const cease: Message = { kind: 'notification', notification: notification('administrativeReset') }
+  connection.send(cease)
+  expect(await connection.receive()).toSatisfy((last: unknown) => last === undefined || isUpdateOrKeepalive(last))
+  const startMs = performance.now()
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const again = await next()
+    again.send(cease)
+  }
+  // One second, less a quarter for chance, and then two.
+  expect(performance.now() - startMs).toBeGreaterThan(750 + 1500)
+  expect(accepted()).toBe(3)
+})
+
+function isUpdateOrKeepalive(last: unknown): boolean {
+  return ['update', 'keepalive'].includes((last as Message).kind)
+}
+
+function collectGarbage(): number {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+  return process.memoryUsage().heapUsed
+}
+
+test('100,000 routes of junk are counted and leave nothing behind', async () => {
+  const { bgp, connection } = await met()
+  const nlri = Array.from({ length: 700 }, (_, index) => prefix(`10.${index >> 8}.${index & 255}.0/24`))
+  const body = encodeUpdate(
+    { withdrawn: [], attributes: { origin: 'IGP', asPath: sequence([64513]), nextHop: address('192.0.2.2') }, nlri },
+    context,
+  )
+  const bytes = message(2, body)
+  const before = collectGarbage()
+  const startMs = performance.now()
+  for (let sent = 0; sent < 143; sent++) connection.sendBytes(bytes)
+  await until(
+    'all are counted',
+    async () => status(bgp).session?.prefixesReceived.IPv4,
+    count => count === 143 * 700,
+  )
+  expect(performance.now() - startMs).toBeLessThan(10_000)
+  expect(collectGarbage() - before).toBeLessThan(5_000_000)
+  expect(status(bgp).state).toBe('Established')
+})
+
+test('a router that does not read makes nothing pile up, and hears what is true when it reads again', async () => {
+  // Without a hold time: this router says no KEEPALIVEs.
+  const { bgp, connection, settings } = await met({ holdTimeSeconds: 0 })
+  connection.socket.pause()
+  const wide = Array.from({ length: 20_000 }, (_, index) =>
+    route(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32`),
+  )
+  const before = collectGarbage()
+  for (let round = 0; round < 40; round++) {
+    bgp.configure([settings], new Map([['router', wide.map(one => ({ ...one, multiExitDisc: round }))]]))
+    await new Promise(resolve => void setImmediate(resolve))
+  }
+  // What the kernel does not take waits here, and that is one round of them at most.
+  expect(collectGarbage() - before).toBeLessThan(30_000_000)
+  expect(status(bgp).messages.sent.update).toBeLessThan(40 * 25)
+  const known = new Map<string, number | undefined>()
+  bgp.configure([settings], new Map([['router', [route('203.0.113.1/32', { multiExitDisc: 99 })]]]))
+  connection.socket.resume()
+  while (known.size !== 1 || !known.values().some(value => value === 99)) {
+    const { update: heard } = await connection.receiveKind('update')
+    for (const { address: gone } of heard.withdrawn) known.delete(String(gone.value))
+    for (const { address: here } of heard.nlri) known.set(String(here.value), heard.attributes.multiExitDisc)
+  }
+  expect(status(bgp).state).toBe('Established')
+})
+
+test('a flood of connections: the session stays, the others are refused, a stranger gets no word', async () => {
+  const listener = await listenForBerth()
+  const port = listener.port
+  await listener[Symbol.asyncDispose]() // a port that is free
+  const bgp = start(port)
+  bgp.configure([peer({ remote: loopback, direction: 'passive', nextHops })], new Map())
+  const first = await until(
+    'Berth listens',
+    () => dialBerth(port).catch(() => undefined),
+    one => one !== undefined,
+  )
+  if (!first) throw new Error('no connection')
+  await first.establish()
+  const others = await Promise.all(Array.from({ length: 50 }, () => dialBerth(port)))
+  const words = await Promise.all(others.map(answer))
+  expect(new Set(words)).toEqual(new Set(['6/7']))
+  const stranger = await dialBerth(port, '127.0.0.2')
+  expect(await stranger.receive()).toBeUndefined()
+  expect(status(bgp)).toMatchObject({ state: 'Established', session: { initiator: 'remote' }, establishedCount: 1 })
+  for (const one of [first, stranger, ...others]) one.close()
+})
+
+test('changed settings reset their own session and no other; changed routes reset none', async () => {
+  const [one, other] = [await listenForBerth(), await listenForBerth()]
+  onTestFinished(async () => {
+    await one[Symbol.asyncDispose]()
+    await other[Symbol.asyncDispose]()
+  })
+  const bgp = start()
+  const settings = [
+    peer({ name: 'one', remote: loopback, port: one.port, nextHops }),
+    peer({ name: 'other', remote: loopback, port: other.port, nextHops }),
+  ] as const
+  bgp.configure(settings, new Map())
+  const [first, second] = [await one.next(), await other.next()]
+  await Promise.all([first.establish(), second.establish()])
+  bgp.configure(
+    settings.map(one => ({ ...one })),
+    new Map([
+      ['one', [route('203.0.113.1/32')]],
+      ['other', [route('203.0.113.1/32')]],
+    ]),
+  )
+  expect((await first.receiveKind('update')).update.nlri.length).toBe(1)
+  expect((await second.receiveKind('update')).update.nlri.length).toBe(1)
+  bgp.configure([settings[0], { ...settings[1], holdTimeSeconds: 30 }], new Map())
+  expect((await second.receiveKind('notification')).notification).toEqual(notification('otherConfigurationChange'))
+  const again = await other.next()
+  expect((await again.receiveKind('open')).open.holdTimeSeconds).toBe(30)
+  expect(bgp.state().map(({ name, state, establishedCount }) => [name, state, establishedCount])).toEqual([
+    ['one', 'Established', 1],
+    ['other', 'OpenSent', 0],
+  ])
+  bgp.configure([settings[0]], new Map())
+  expect((await again.receiveKind('notification')).notification).toEqual(notification('peerDeconfigured'))
+  expect(one.accepted).toBe(1)
+})
+
+test('a withdrawal is on the wire within 100 ms, beside 5,000 other routes', async () => {
+  const { bgp, connection, settings } = await met()
+  const many = Array.from({ length: 5000 }, (_, index) => route(`10.0.${index >> 8}.${index & 255}/32`))
+  bgp.configure([settings], new Map([['router', many]]))
+  await until(
+    'all are sent',
+    async () => status(bgp).session?.prefixesSent.IPv4,
+    count => count === 5000,
+  )
+  const startMs = performance.now()
+  bgp.configure([settings], new Map([['router', many.slice(1)]]))
+  let withdrawn = 0
+  while (withdrawn === 0) withdrawn = (await connection.receiveKind('update')).update.withdrawn.length
+  expect(withdrawn).toBe(1)
+  expect(performance.now() - startMs).toBeLessThan(100)
+})
+
+test('until its routes are known a peer is not told that it has heard all', async () => {
+  const { bgp, connection, settings } = await meet()
+  bgp.configure([settings], new Map())
+  await connection.establish()
+  connection.send({ kind: 'routeRefresh', afi: 1, safi: 1, subtype: 0 })
+  await until(
+    'the request is read',
+    async () => status(bgp).messages.received.routeRefresh,
+    count => count === 1,
+  )
+  expect(status(bgp).session?.endOfRibSent).toBe(false)
+  bgp.configure([settings], new Map([['router', []]]))
+  expect((await connection.receiveKind('update')).update).toEqual({ withdrawn: [], attributes: {}, nlri: [] })
+})
