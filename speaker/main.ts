@@ -26,6 +26,9 @@ async function main(flags: SpeakerFlags): Promise<void> {
     log.info({ namespace: flags.namespace, port: flags.port }, 'starting')
     await speaker.run(stop.signal)
     log.info('stopped')
+  } catch (error) {
+    log.fatal({ err: error }, 'cannot go on')
+    process.exitCode = 1
   } finally {
     await http?.close()
     transport.close()
