@@ -184,6 +184,25 @@ function besides(make: RouterMake): void {
     expect((await berthState(berth)).messages.sent.update).toBeLessThanOrEqual(9)
   })
 
+  test('the router’s own routes are counted, and go no further', async () => {
+    const { router, berth } = await start()
+    berth.configure([peer()], { router: [] })
+    await until(
+      'the session stands',
+      () => router.isEstablished(),
+      established => established,
+    )
+    await router.announce()
+    const all = (status: PeerStatus) => {
+      const { IPv4 = 0, IPv6 = 0 } = status.session?.prefixesReceived ?? {}
+      return IPv4 > 0 && IPv6 > 0
+    }
+    const { session } = await until('Berth has read them', () => berthState(berth), all)
+    expect(session?.updatesWithErrors).toBe(0)
+    const tables = await Promise.all(['-4', '-6'].map(family => hosts.node.namespace.run(['ip', family, 'route'])))
+    expect(tables.join()).not.toMatch(/198\.51\.100|2001:db8:51/)
+  })
+
   test('a stop says Cease with the operator’s words, and the routes are gone', async () => {
     const { router, berth } = await start()
     berth.configure([peer()], { router: [route(v4)] })

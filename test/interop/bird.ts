@@ -1,6 +1,13 @@
 import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
-import { makeWorkplace, type Router, type RouterMake, type RouterSettings, type SeenRoute } from './router.ts'
+import {
+  makeWorkplace,
+  type Router,
+  type RouterMake,
+  type RouterSettings,
+  routerRoutes,
+  type SeenRoute,
+} from './router.ts'
 import { until } from './until.ts'
 
 /** BIRD 2, asked by birdc. */
@@ -28,6 +35,12 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async routes() {
       const stale = /graceful restart active/i.test(await ask('show protocols all berth'))
       return routesIn(await ask('show route protocol berth all'), stale)
+    },
+    async announce() {
+      for (const family of settings.families) await ask(`enable own${family}`)
+    },
+    async retract() {
+      for (const family of settings.families) await ask(`disable own${family}`)
     },
     async refresh() {
       await ask('reload in berth')
@@ -73,6 +86,16 @@ function configuration(settings: RouterSettings): string {
     'log stderr all;',
     'protocol device {}',
     'protocol direct { ipv4; ipv6; }',
+    'filter decorate {',
+    '  if source != RTS_STATIC then reject;',
+    '  bgp_community.add((64513, 1)); bgp_community.add((65535, 65281));',
+    '  bgp_large_community.add((64513, 1, 2)); bgp_ext_community.add((rt, 64513, 5));',
+    `  bgp_med = 50; bgp_path.prepend(${localAs}); accept;`,
+    '}',
+    ...families.map(
+      family =>
+        `protocol static own${family} { disabled; ${family.toLowerCase()}; route ${routerRoutes[family]} blackhole; }`,
+    ),
     'protocol bgp berth {',
     `  local ${local} as ${localAs};`,
     `  neighbor ${remote} as ${peerAs};`,
@@ -81,7 +104,7 @@ function configuration(settings: RouterSettings): string {
     ...(password === undefined ? [] : [`  password "${password}";`]),
     ...(ttlSecurity ? ['  ttl security on;'] : []),
     ...(passive ? ['  passive on;'] : []),
-    ...families.map(family => `  ${family.toLowerCase()} { import all; export none; };`),
+    ...families.map(family => `  ${family.toLowerCase()} { import all; export filter decorate; };`),
     '}',
     '',
   ].join('\n')

@@ -1,6 +1,13 @@
 import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
-import { makeWorkplace, type Router, type RouterMake, type RouterSettings, type SeenRoute } from './router.ts'
+import {
+  makeWorkplace,
+  type Router,
+  type RouterMake,
+  type RouterSettings,
+  routerRoutes,
+  type SeenRoute,
+} from './router.ts'
 import { until } from './until.ts'
 
 /** FRRouting: zebra and bgpd, asked by vtysh. */
@@ -60,6 +67,18 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
       return {}
     }
   }
+  const change = async (lines: readonly string[]): Promise<void> => {
+    const commands = ['configure terminal', `router bgp ${settings.localAs}`, ...lines].flatMap(line => ['-c', line])
+    await host.namespace.run(['vtysh', '--vty_socket', place.folder, '--config_dir', place.folder, ...commands])
+  }
+  const own = (verb: string): Promise<void> =>
+    change(
+      settings.families.flatMap(family => [
+        `address-family ${family.toLowerCase()} unicast`,
+        `${verb} ${routerRoutes[family]}`,
+        'exit-address-family',
+      ]),
+    )
   await until(
     'bgpd answers',
     () => ask('show bgp summary'),
@@ -92,11 +111,17 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
       })
       return (await Promise.all(lists)).flat()
     },
+    announce: () => own('network'),
+    retract: () => own('no network'),
     async refresh() {
       await ask(`clear bgp ${settings.remote} soft in`)
     },
     neighbour: () => ask(`show bgp neighbors ${settings.remote}`),
-    stop: () => end('SIGTERM'),
+    async stop() {
+      // Left alone it says nothing when it ends, in case that is a graceful restart.
+      await change([`neighbor ${settings.remote} shutdown message back soon`])
+      await end('SIGTERM')
+    },
     kill: () => end('SIGKILL'),
     freeze: () => void bgpd.kill('SIGSTOP'),
     thaw: () => void bgpd.kill('SIGCONT'),
@@ -133,6 +158,7 @@ function configuration(settings: RouterSettings): string {
     ' bgp router-id 192.0.2.2',
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
+    ' no bgp network import-check',
     neighbour(`remote-as ${peerAs}`),
     neighbour(`timers ${Math.max(1, Math.floor(holdTimeSeconds / 3))} ${holdTimeSeconds}`),
     neighbour('timers connect 1'),
@@ -143,8 +169,18 @@ function configuration(settings: RouterSettings): string {
     ...families.flatMap(family => [
       ` address-family ${family.toLowerCase()} unicast`,
       ` ${neighbour('activate')}`,
+      ` ${neighbour('route-map decorate out')}`,
       ' exit-address-family',
     ]),
+    'route-map decorate permit 10',
+    ' set community 64513:1 no-export',
+    ' set large-community 64513:1:2',
+    ' set extcommunity rt 64513:5',
+    ' set extcommunity bandwidth 100',
+    ' set metric 50',
+    ' set atomic-aggregate',
+    ` set aggregator as ${localAs} 192.0.2.9`,
+    ` set as-path prepend ${localAs}`,
     '',
   ].join('\n')
 }

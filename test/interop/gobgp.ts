@@ -1,6 +1,13 @@
 import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
-import { makeWorkplace, type Router, type RouterMake, type RouterSettings, type SeenRoute } from './router.ts'
+import {
+  makeWorkplace,
+  type Router,
+  type RouterMake,
+  type RouterSettings,
+  routerRoutes,
+  type SeenRoute,
+} from './router.ts'
 import { until } from './until.ts'
 
 /** GoBGP, asked by its own client. */
@@ -27,6 +34,12 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
   const config = await place.write('gobgpd.toml', configuration(settings))
   const daemon = place.spawn(host, ['gobgpd', '-f', config, '--pprof-disable', '-p'])
   const ask = async (...command: string[]): Promise<string> => (await host.exec(['gobgp', ...command])).stdout
+  const own = async (verb: string, ...attributes: readonly string[]): Promise<void> => {
+    for (const family of settings.families) {
+      const command = ['gobgp', 'global', 'rib', verb, routerRoutes[family], ...attributes, '-a', family.toLowerCase()]
+      await host.namespace.run(command)
+    }
+  }
   await until(
     'gobgpd answers',
     () => ask('neighbor'),
@@ -46,6 +59,9 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
       )
       return tables.flatMap(routesIn)
     },
+    announce: () =>
+      own('add', 'community', '64513:1,no-export', 'large-community', '64513:1:2', 'rt', '64513:5', 'med', '50'),
+    retract: () => own('del'),
     async refresh() {
       await ask('neighbor', settings.remote, 'softresetin')
     },

@@ -24,6 +24,9 @@ export interface RouterSettings {
   readonly gracefulRestart?: boolean
 }
 
+/** What routers announce of their own. */
+export const routerRoutes = { IPv4: '198.51.100.0/24', IPv6: '2001:db8:51::/48' } as const
+
 /** A route as the router knows it. */
 export interface SeenRoute {
   readonly prefix: string
@@ -45,6 +48,9 @@ export interface Router {
   isEstablished(): Promise<boolean>
   /** The routes that it has from Berth. */
   routes(): Promise<readonly SeenRoute[]>
+  /** Announces routes of its own, with much said of them; and withdraws them. */
+  announce(): Promise<void>
+  retract(): Promise<void>
   /** Asks Berth for all its routes again. */
   refresh(): Promise<void>
   /** What it says of the neighbour, for a test to look for words in. */
