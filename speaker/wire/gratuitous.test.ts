@@ -95,6 +95,22 @@ describe('heralds', () => {
     expect(sent.at(-1)).toMatchObject({ name: 'mail' })
   })
 
+  test('a take-over does not wait behind the repeats of thousands', async () => {
+    const { heralds, herald, sent } = setUp()
+    let congested = false
+    for (let index = 0; index < 6_400; index++) heralds.start(herald(`service-${index}`, { full: () => congested }))
+    await vi.advanceTimersByTimeAsync(210)
+    congested = true
+    const before = sent.length
+    await vi.advanceTimersByTimeAsync(500)
+    // All of them are due a second time now, which takes 200 ms.
+    congested = false
+    heralds.start(herald('web'))
+    await vi.advanceTimersByTimeAsync(10)
+    expect(sent.some(({ name }) => name === 'web')).toBe(true)
+    expect(sent.length - before).toBeLessThan(12 * 32)
+  })
+
   test('nothing runs after close', async () => {
     const { heralds, herald, sent } = setUp()
     heralds.start(herald('web'))

@@ -39,7 +39,7 @@ export function createHeralds(
   now: () => number = () => performance.now(),
 ): Heralds {
   const entries = new Map<Herald, Entry>()
-  const queue = createHeap<Entry>((one, other) => one.dueMs - other.dueMs)
+  const queue = createHeap<Entry>(compareUrgency)
   let wakeUp: { readonly atMs: number; cancel(): void } | undefined
   let nextTickMs = 0
 
@@ -100,6 +100,11 @@ export function createHeralds(
       entries.clear()
     },
   }
+}
+
+/** A take-over goes before every repeat, however long that has been due: until then somebody's packets go astray. */
+function compareUrgency(one: Entry, other: Entry): number {
+  return Math.sign(one.times) - Math.sign(other.times) || one.dueMs - other.dueMs
 }
 
 /** A timer of 0 ms takes a whole one; what is due now goes as soon as the messages at hand have been read. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { NetworkInterface } from './messages.ts'
-import { isSameStation, placesOf } from './placement.ts'
+import { isSameStation, isUsable, placesOf } from './placement.ts'
 
 function networkInterface(name: string, change: Partial<NetworkInterface> = {}): NetworkInterface {
   return {
@@ -16,21 +16,26 @@ function networkInterface(name: string, change: Partial<NetworkInterface> = {}):
   }
 }
 
+test.each([
+  { name: 'Ethernet that is up', change: {}, usable: true },
+  { name: 'without a carrier: the cable may come back', change: { carrier: false }, usable: true },
+  { name: 'switched off', change: { up: false }, usable: false },
+  { name: 'not layer 2', change: { layer2: false }, usable: false },
+])('an interface is usable or not: $name', ({ change, usable }) => {
+  expect(isUsable(networkInterface('eth0', change))).toBe(usable)
+})
+
 describe('placesOf', () => {
-  const all = [
-    networkInterface('eth0'),
-    networkInterface('eth1', { carrier: false }),
-    networkInterface('eth2', { up: false }),
-    networkInterface('wg0', { layer2: false }),
-  ]
+  const stations = ['eth0', 'eth1', 'eth2'].map(name => ({ interface: networkInterface(name) }))
 
   test.each([
-    { interfaces: 'all' as const, places: ['eth0', 'eth1'] },
-    { interfaces: ['eth1'], places: ['eth1'] },
-    { interfaces: ['eth2', 'wg0', 'eth9'], places: [] },
+    { interfaces: 'all' as const, places: ['eth0', 'eth1', 'eth2'] },
+    { interfaces: ['eth2', 'eth1'], places: ['eth1', 'eth2'] },
+    { interfaces: ['eth9'], places: [] },
     { interfaces: [], places: [] },
   ])('$interfaces → $places', ({ interfaces, places }) => {
-    expect(placesOf({ address: '192.0.2.50', interfaces }, all).map(({ name }) => name)).toEqual(places)
+    const found = placesOf({ address: '192.0.2.50', interfaces }, stations)
+    expect(found.map(station => station.interface.name)).toEqual(places)
   })
 })
 

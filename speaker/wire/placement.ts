@@ -5,17 +5,12 @@ export function isUsable(candidate: NetworkInterface): boolean {
   return candidate.layer2 && candidate.up
 }
 
-/** The interfaces on which an announcement is answered for: those it selects that are usable. */
-export function placesOf(
-  announcement: WireAnnouncement,
-  interfaces: Iterable<NetworkInterface>,
-): readonly NetworkInterface[] {
-  const { interfaces: selected } = announcement
-  const places: NetworkInterface[] = []
-  for (const candidate of interfaces) {
-    if (isUsable(candidate) && (selected === 'all' || selected.includes(candidate.name))) places.push(candidate)
-  }
-  return places
+/** The stations at which an announcement is answered for: those on the interfaces that it selects. */
+export function placesOf<Station extends { readonly interface: NetworkInterface }>(
+  { interfaces: selected }: WireAnnouncement,
+  stations: readonly Station[],
+): readonly Station[] {
+  return selected === 'all' ? stations : stations.filter(station => selected.includes(station.interface.name))
 }
 
 /** Whether sockets that were opened for one description of an interface still serve the other. */

@@ -9,7 +9,7 @@ import type { Responder, ResponderOptions } from './responder.ts'
 /** This node on one segment: an interface and the responders that are open on it. */
 export interface Station {
   readonly interface: NetworkInterface
-  /** Opens the responder of the address's family when it is first wanted; undefined = it cannot be opened. */
+  /** Opens the responder of the address's family when it is first wanted; undefined = it cannot be opened, or all is closed. */
   responderFor(address: Address): Responder | undefined
   countLosses(): void
   close(): void
@@ -27,6 +27,7 @@ export function createStation(
 ): Station {
   const { name, index, mac } = networkInterface
   const responders = new Map<Address['family'], Responder | undefined>()
+  let closed = false
 
   const openFor = (family: Address['family']): Responder | undefined => {
     const responderOptions: ResponderOptions = {
@@ -50,7 +51,7 @@ export function createStation(
     interface: networkInterface,
     responderFor({ family }) {
       // What could not be opened once is not tried for every address; the interface's next change makes a new station.
-      if (!responders.has(family)) responders.set(family, openFor(family))
+      if (!closed && !responders.has(family)) responders.set(family, openFor(family))
       return responders.get(family)
     },
     countLosses() {
@@ -59,6 +60,7 @@ export function createStation(
     close() {
       for (const responder of responders.values()) responder?.close()
       responders.clear()
+      closed = true
     },
   }
 }

@@ -1,0 +1,157 @@
+import { type Address, parseAddress } from '../../net/address.ts'
+import { createHeralds, type Herald } from './gratuitous.ts'
+import type { WireAnnouncement, WireReport } from './messages.ts'
+import { placesOf } from './placement.ts'
+import type { Station } from './stations.ts'
+
+/** Which addresses are to be announced where, and brings about that they are. */
+export interface Announcer {
+  announce(announcement: WireAnnouncement): void
+  withdraw(address: string): void
+  /** The stations there are now. Those that are gone are closed already, new ones are announced on. */
+  useStations(stations: readonly Station[]): void
+  /** Makes everything at the station known as if it had just been taken over. */
+  makeKnownAgain(station: Station): void
+  close(): void
+}
+
+/** An address that main has spoken of, and where it is. */
+interface Held {
+  readonly text: string
+  readonly address: Address
+  /** Where main wants it; undefined = nowhere any more. */
+  wanted: WireAnnouncement | undefined
+  readonly places: Map<Station, Place>
+  /** The interfaces of the last report, joined; undefined = none was sent yet. */
+  reported: string | undefined
+}
+
+interface Place {
+  readonly herald: Herald
+  /** Its first gratuitous packets have left. */
+  known: boolean
+}
+
+/** How long addresses are seen to before the segment's requests have their turn again, when thousands change at once. */
+const sliceMs = 5
+
+/**
+ * Commands and changes of the stations only note which addresses they touch; each of those is then settled, that is
+ * brought to where it should be by now. Nothing is settled before the stations are known for the first time.
+ */
+export function createAnnouncer(options: {
+  readonly report: (report: WireReport) => void
+  readonly onLeft: (address: string, interfaceName: string) => void
+}): Announcer {
+  const { report } = options
+  const heralds = createHeralds()
+  const all = new Map<string, Held>()
+  const unsettled = new Set<Held>()
+  let stations: readonly Station[] | undefined
+  let slice: NodeJS.Immediate | undefined
+
+  const settleSoon = (held: Held): void => {
+    unsettled.add(held)
+    if (stations) slice ??= setImmediate(settleSome)
+  }
+
+  const settleSome = (): void => {
+    const endMs = performance.now() + sliceMs
+    for (const held of unsettled) {
+      unsettled.delete(held)
+      settle(held)
+      if (performance.now() > endMs) break
+    }
+    slice = unsettled.size > 0 ? setImmediate(settleSome) : undefined
+  }
+
+  /** Makes the places of an address those that it should have. */
+  const settle = (held: Held): void => {
+    const { wanted } = held
+    const places = wanted ? placesOf(wanted, stations ?? []) : []
+    for (const station of held.places.keys()) if (!places.includes(station)) leave(held, station)
+    for (const station of places) if (!held.places.has(station)) arrive(held, station)
+    if (wanted) tellAnnounced(held)
+    else all.delete(held.text)
+  }
+
+  const arrive = (held: Held, station: Station): void => {
+    const responder = station.responderFor(held.address)
+    if (!responder) return
+    responder.announce(held.address)
+    const place: Place = {
+      known: false,
+      herald: {
+        packets: responder.gratuitousPackets,
+        send: packet => responder.sendGratuitous(held.address, packet),
+        onSent: () => {
+          if (place.known) return
+          place.known = true
+          tellAnnounced(held)
+        },
+      },
+    }
+    held.places.set(station, place)
+    heralds.start(place.herald)
+  }
+
+  const leave = (held: Held, station: Station): void => {
+    const place = held.places.get(station)
+    if (!place) return
+    heralds.stop(place.herald)
+    held.places.delete(station)
+    station.responderFor(held.address)?.withdraw(held.address)
+    options.onLeft(held.text, station.interface.name)
+  }
+
+  /** Says where an address is known, once that has changed and is true. */
+  const tellAnnounced = (held: Held): void => {
+    if ([...held.places.values()].some(({ known }) => !known)) return
+    const interfaces = Array.from(held.places.keys(), station => station.interface.name)
+    const text = interfaces.join(' ')
+    if (held.reported === text) return
+    held.reported = text
+    report({ kind: 'announced', address: held.text, interfaces })
+  }
+
+  return {
+    announce(announcement) {
+      const text = announcement.address
+      const address = parseAddress(text)
+      if (!address) {
+        report({ kind: 'problem', text: `"${text}" is not an address that can be announced` })
+        return
+      }
+      const held = all.get(text) ?? { text, address, wanted: announcement, places: new Map(), reported: undefined }
+      held.wanted = announcement
+      all.set(text, held)
+      settleSoon(held)
+    },
+    withdraw(text) {
+      const held = all.get(text)
+      if (!held) return
+      held.wanted = undefined
+      settleSoon(held)
+    },
+    useStations(now) {
+      stations = now
+      for (const held of all.values()) {
+        // At once: the packets of a closed station go nowhere.
+        for (const station of held.places.keys()) if (!now.includes(station)) leave(held, station)
+        settleSoon(held)
+      }
+    },
+    makeKnownAgain(station) {
+      for (const held of all.values()) {
+        const place = held.places.get(station)
+        if (!place) continue
+        heralds.stop(place.herald)
+        heralds.start(place.herald)
+      }
+    },
+    close() {
+      clearImmediate(slice)
+      heralds.close()
+    },
+  }
+}
