@@ -45,21 +45,24 @@ function formatIPv4(value: number): string {
 /** Network byte order: 4 octets for IPv4, 16 for IPv6. */
 export function addressToBytes(address: Address): Uint8Array {
   const bytes = new Uint8Array(addressBits[address.family] / 8)
-  let rest = address.value
-  for (let index = bytes.length - 1; index >= 0; index--) {
-    bytes[index] = Number(rest & 0xffn)
-    rest >>= 8n
+  const view = new DataView(bytes.buffer)
+  if (address.family === 'IPv4') {
+    view.setUint32(0, Number(address.value))
+  } else {
+    view.setBigUint64(0, address.value >> 64n)
+    view.setBigUint64(8, BigInt.asUintN(64, address.value))
   }
   return bytes
 }
 
 /** The address in 4 or 16 octets of network byte order; any other length is a programmer's error. */
 export function addressFromBytes(bytes: Uint8Array): Address {
-  if (bytes.length !== 4 && bytes.length !== 16)
-    throw new RangeError(`an address has 4 or 16 octets, not ${bytes.length}`)
-  let value = 0n
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
-  return { family: bytes.length === 4 ? 'IPv4' : 'IPv6', value }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes.length === 4) return { family: 'IPv4', value: BigInt(view.getUint32(0)) }
+  if (bytes.length === 16) {
+    return { family: 'IPv6', value: (view.getBigUint64(0) << 64n) | view.getBigUint64(8) }
+  }
+  throw new RangeError(`an address has 4 or 16 octets, not ${bytes.length}`)
 }
 
 export function sameAddress(one: Address, other: Address): boolean {

@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origins; windows have */
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import { excludedByDefault } from '../netlink/interfaces.ts'

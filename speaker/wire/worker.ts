@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origins; windows have */
 import { parentPort, workerData } from 'node:worker_threads'
 import { startLayer2 } from './layer2.ts'
 import type { WireCommand, WireReport } from './messages.ts'
