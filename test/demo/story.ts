@@ -210,7 +210,12 @@ async function showState(stage: Stage): Promise<void> {
   stage.narrator.step('What an admin sees')
   await kubectl(stage, ['get', 'ipaddresspools', '--all-namespaces'])
   await kubectl(stage, ['get', 'servicel2statuses', '--all-namespaces'])
-  await kubectl(stage, ['get', 'events', '--sort-by=.metadata.creationTimestamp'])
+  await kubectl(stage, [
+    'get',
+    'events',
+    '--field-selector=involvedObject.kind=Service',
+    '--sort-by=.metadata.creationTimestamp',
+  ])
 }
 
 async function letGo(stage: Stage): Promise<void> {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { kill } from './namespace.ts'
 import type { LabHost } from './node.ts'
 
 /** The MAC addresses that answer an ARP request for `address` within a second, by arping; empty when nobody does. */
@@ -28,6 +29,17 @@ function distinct(matches: readonly RegExpExecArray[]): string[] {
 /** Forgets every neighbour that `host` has learnt, so that the next packet resolves its address anew. */
 export async function forgetNeighbours(host: LabHost): Promise<void> {
   await host.namespace.run(['ip', 'neigh', 'flush', 'dev', host.interface])
+}
+
+/**
+ * Lets `host` forget its neighbours many times a second until the function returned is called: whoever it talks to meanwhile must
+ * answer for its address all the time, and not just have done so once.
+ */
+export function keepForgetting(host: LabHost): () => Promise<void> {
+  // Not those that it is asking for right now: with such an entry the packets that wait for the answer would be dropped.
+  const flush = `ip neigh flush dev ${host.interface} nud reachable nud stale nud delay nud probe`
+  const child = host.spawn(['sh', '-c', `while :; do ${flush}; sleep 0.03; done`], { stdio: 'ignore' })
+  return async () => await kill(child)
 }
 
 /** The link-layer address that the host's kernel has for a neighbour; undefined when none. */
