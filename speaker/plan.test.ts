@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Service, ServiceEndpoints } from '../kube/service.ts'
 import { elect } from './layer2/election.ts'
-import { groupsOf } from './layer2/groups.ts'
+import { groupsOf, leftOut } from './layer2/groups.ts'
 import type { Liveness } from './layer2/membership.ts'
 import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
 import type { Refusal } from './layer2/refusal.ts'
@@ -40,12 +40,13 @@ function situation(self: string, world: World, own: Partial<Situation> = {}): Si
     candidates,
     owner: ownerOf({ key, candidates, ...group }, records),
   }))
+  const verdicts = elect(contests)
   return {
     self,
     members: where.members,
     groups,
-    verdicts: elect(contests),
-    refused,
+    verdicts,
+    refused: [...refused, ...leftOut(groups, verdicts)],
     records,
     wire: new Map(),
     seen: new Map(),

@@ -12,7 +12,7 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import { formatRefusal, type Refusal } from './layer2/refusal.ts'
+import { formatRefusal, type Refusal, type RefusedService } from './layer2/refusal.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
 
 /*
@@ -54,8 +54,8 @@ export interface Situation {
   readonly groups: readonly Group[]
   /** By the group's key. */
   readonly verdicts: ReadonlyMap<string, Verdict>
-  /** Services that no node can announce. */
-  readonly refused: readonly { readonly service: Service; readonly refusal: Refusal }[]
+  /** Services that nobody announces: no node can, or (see `leftOut`) the one that has their address cannot. */
+  readonly refused: readonly RefusedService[]
   /** By `recordKey`. */
   readonly records: Records
   /** What this node answers for, by address. */
@@ -132,13 +132,11 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
   const actions: SpeakerAction[] = []
   const fates = new Map<string, Fate>()
   const needed = new Set<string>()
-  const refused = [...situation.refused]
   for (const group of situation.groups) {
     const verdict = situation.verdicts.get(group.key)
     if (!verdict) continue
     for (const { service, offers } of group.members) {
       if (offers.some(({ reach }) => reach.nodes.has(verdict.node))) needed.add(recordKey(service))
-      else refused.push({ service, refusal: elsewhere(group, service, verdict.node) })
     }
     if (verdict.node === self) actions.push(...planWon(group, verdict, fates, situation))
     else decideLost(group, verdict.node, fates, situation)
@@ -146,7 +144,7 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
   const withdrawals = planWithdrawals(fates, situation)
   if (stopping) return withdrawals
   const speaks = spokesman(situation.members) === self
-  for (const { service, refusal } of refused) {
+  for (const { service, refusal } of situation.refused) {
     if (!concernsUs(service, refusal, situation)) continue
     // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
     // the condition says why, since it may be all that tells us that the Service is ours.
@@ -160,11 +158,6 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
 
 /** What becomes of an address that this node answers for: it goes on, or it stops, because. What has no fate is nobody's. */
 type Fate = 'keep' | WithdrawnBecause
-
-function elsewhere(group: Group, service: Service, node: string): Refusal {
-  const sharers = [...offersAt(group, node)].filter(([key, own]) => key !== service.key && own.length > 0)
-  return { kind: 'SharedAddressElsewhere', node, sharers: sharers.map(([key]) => key) }
-}
 
 /** What this node does for a group that it has won. */
 function planWon(

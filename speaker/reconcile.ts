@@ -1,16 +1,17 @@
 import type { Logger } from 'pino'
 import { resolveConfig } from '../crds/resolve.ts'
-import type { Service, ServiceKey } from '../kube/service.ts'
+import type { ServiceKey } from '../kube/service.ts'
 import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
 import type { EndpointIndex } from './endpoints.ts'
 import { elect, type Verdict } from './layer2/election.ts'
-import { createGroupCache, type Group, groupsOf } from './layer2/groups.ts'
+import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
-import type { Refusal } from './layer2/refusal.ts'
+import type { Refusal, RefusedService } from './layer2/refusal.ts'
 import { isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
 import type { Sources } from './sources.ts'
+import type { WireAnnouncement } from './wire/messages.ts'
 import type { WriteAction, Writer } from './writer.ts'
 
 /*
@@ -113,10 +114,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       owner: ownerOf(group, sources.records),
     }))
     const verdicts = elect(contests)
+    const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
 
-    pacing = pace(pacing, waiting(won, verdicts, observed.refused, announcer.wire), nowMs)
+    pacing = pace(pacing, waiting(won, verdicts, refused, announcer.wire), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
     const nextMs = nextRipeMs(pacing, waitMs, nowMs)
     if (nextMs !== undefined) runAt(nextMs)
@@ -124,7 +126,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const { wire, seen, yielded } = announcer
     const { records } = sources
     const stopping = options.isStopping()
-    const { groups, refused } = observed
+    const { groups } = observed
     const situation = { self, members, groups, verdicts, refused, records, wire, seen, yielded, stopping }
     apply(plan({ ...situation, ripe: key => ripe.has(key) }))
     const kinds = Map.groupBy(refused, ({ refusal }) => refusal.kind)
@@ -150,7 +152,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       })
       cache = createGroupCache()
     }
-    const refused: { service: Service; refusal: Refusal }[] = []
+    const refused: RefusedService[] = []
     const advertisements = []
     for (const service of sources.services.values()) {
       const advertisement = survey.advertisementsFor(service, options.endpoints.of(service.key))
@@ -167,11 +169,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function apply(actions: readonly SpeakerAction[]): void {
     const writes: WriteAction[] = []
+    const announcements: WireAnnouncement[] = []
     for (const action of actions) {
       switch (action.kind) {
         case 'announce': {
           const addresses = action.announcements.map(announcement => announcement.address)
-          announcer.announce(action.announcements)
+          announcements.push(...action.announcements)
           log.info({ addresses, because: action.because }, 'announcing')
           break
         }
@@ -186,6 +189,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           writes.push(action)
       }
     }
+    // In one message, so that the wire thread begins with all of them at once.
+    if (announcements.length > 0) announcer.announce(announcements)
     writer.want(writes)
   }
 
@@ -201,7 +206,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 interface Observed {
   readonly groups: readonly Group[]
-  readonly refused: readonly { readonly service: Service; readonly refusal: Refusal }[]
+  readonly refused: readonly RefusedService[]
 }
 
 function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> {
@@ -216,7 +221,7 @@ function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> 
 function* waiting(
   won: readonly Group[],
   verdicts: ReadonlyMap<string, Verdict>,
-  refused: Observed['refused'],
+  refused: readonly RefusedService[],
   wire: ReadonlyMap<string, WireState>,
 ): Generator<RipeKey> {
   for (const { key, members } of won) {

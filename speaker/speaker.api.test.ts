@@ -384,6 +384,22 @@ describe('who may announce', () => {
     }, soon)
   })
 
+  test('of two that share an address and can be on one node each, one is told that it is elsewhere', async () => {
+    await newCluster(['node-1', 'node-2'])
+    await cluster.addService('web-1', [address(1)], ['node-1'], { externalTrafficPolicy: 'Local' })
+    await settled(1)
+    await cluster.addService('web-2', [address(1)], ['node-2'], {
+      externalTrafficPolicy: 'Local',
+      ports: [{ port: 443 }],
+    })
+    await vi.waitFor(async () => {
+      const condition = await cluster.condition('web-2')
+      expect(condition).toMatchObject({ status: 'False', reason: 'SharedAddressElsewhere' })
+      expect(condition?.message).toContain('announced from node node-1')
+    }, soon)
+    expect(await settled(1)).toEqual(['node-1'])
+  })
+
   test('a preferred node takes its addresses when it comes, without a gap', async () => {
     const prefer = { preferredNodeSelectors: [{ weight: 10, preference: { matchLabels: { edge: 'yes' } } }] }
     await newCluster(['node-1', 'node-2'], prefer)

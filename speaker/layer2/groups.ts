@@ -1,7 +1,8 @@
 import type { Service, ServiceKey } from '../../kube/service.ts'
 import { type Address, compareAddresses } from '../../net/address.ts'
 import type { Offer, ServiceAdvertisement } from '../advertisements.ts'
-import type { Candidates } from './election.ts'
+import type { Candidates, Verdict } from './election.ts'
+import type { RefusedService } from './refusal.ts'
 
 /*
  * Services that share an address must be announced from one node, and so must all addresses of one Service. A group is
@@ -145,4 +146,17 @@ export function offersAt(group: Group, node: string): ReadonlyMap<ServiceKey, re
       }),
     ]),
   )
+}
+
+/** Services of elected groups that the winner cannot announce, because of those that they share an address with. */
+export function leftOut(groups: readonly Group[], verdicts: ReadonlyMap<string, Verdict>): readonly RefusedService[] {
+  return groups.flatMap(group => {
+    const node = verdicts.get(group.key)?.node
+    if (group.members.length === 1 || node === undefined) return []
+    const offers = offersAt(group, node)
+    const sharers = [...offers].filter(([, own]) => own.length > 0).map(([key]) => key)
+    return group.members
+      .filter(({ service }) => offers.get(service.key)?.length === 0)
+      .map(({ service }) => ({ service, refusal: { kind: 'SharedAddressElsewhere', node, sharers } }))
+  })
 }

@@ -1,3 +1,5 @@
+import type { Service } from '../../kube/service.ts'
+
 /** Why one node cannot announce a Service. */
 export type NodeRefusal =
   | { readonly kind: 'noNode'; readonly node: string }
@@ -22,6 +24,12 @@ export type Refusal =
   | { readonly kind: 'SharedAddressElsewhere'; readonly node: string; readonly sharers: readonly string[] }
   /** The node that has it cannot use any of the interfaces that it is to be announced on. */
   | { readonly kind: 'InterfaceUnusable'; readonly node: string }
+
+/** A Service and why nobody announces it. */
+export interface RefusedService {
+  readonly service: Service
+  readonly refusal: Refusal
+}
 
 export interface UnadvertisedAddress {
   readonly address: string
