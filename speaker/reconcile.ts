@@ -59,7 +59,7 @@ export interface ReconcilerOptions {
   readonly waits?: { readonly moveMs: number; readonly refusalMs: number }
 }
 
-// A burst of changes makes one run of this per so many milliseconds, and a run takes at most a third of the time.
+// Changes that come together make one run, and in a burst of them runs take at most a third of the time.
 const minPauseMs = 5
 const defaultWaits = { moveMs: 2_000, refusalMs: 1_000 }
 
@@ -71,6 +71,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let own = new Map<string, ServiceKey[]>()
   let timer: NodeJS.Timeout | undefined
   let timerAtMs = Number.POSITIVE_INFINITY
+  let lastEndMs = Number.NEGATIVE_INFINITY
   let state: ReconcilerState = {
     runs: 0,
     lastRunMs: 0,
@@ -85,7 +86,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (what === 'nodes') survey = undefined
     const nowMs = performance.now()
     if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
-    runAt(nowMs + Math.max(minPauseMs, 2 * state.lastRunMs))
+    runAt(Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs))
   }
 
   function runAt(atMs: number): void {
@@ -93,6 +94,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     clearTimeout(timer)
     timerAtMs = atMs
     timer = setTimeout(runNow, Math.max(0, atMs - performance.now()))
+    // What keeps the process alive are its watches, not what a plan might do later.
+    timer.unref()
   }
 
   function runNow(): void {
@@ -103,7 +106,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (!members) return
     const beginMs = performance.now()
     run(members, beginMs)
-    state = { ...state, runs: state.runs + 1, lastRunMs: performance.now() - beginMs, wokenAtMs: undefined }
+    lastEndMs = performance.now()
+    state = { ...state, runs: state.runs + 1, lastRunMs: lastEndMs - beginMs, wokenAtMs: undefined }
   }
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
