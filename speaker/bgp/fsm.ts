@@ -21,9 +21,9 @@
  * Where this differs from the letter of §8.2.2, and why:
  * - After an error the RFC goes to Idle and starts again by itself, kept from doing so too fast by the optional
  *   IdleHoldTimer. Here one ConnectRetryTimer does both: 1 s, doubled with every failure in a row, up to the configured
- *   connect time where nobody listens, and up to two minutes where the peer speaks and then refuses. So a router that
- *   answers with Cease is asked some twenty times in 20 minutes, and one that comes back finds us within seconds. The
- *   count of failures is forgotten once a session has stood for a while, not as soon as it stands, or a router that
+ *   connect time, or up to two minutes where one side refuses the other in words before a session stands. So a router
+ *   that answers with Cease is asked some twenty times in 20 minutes, and one that comes back finds us within seconds.
+ *   The count of failures is forgotten once a session has stood for a while, not as soon as it stands, or a router that
  *   accepts and then refuses would be asked without pause. Idle is left for "stopped".
  * - Connections from the peer are taken while we wait: they are at the peer's pace, and refusing them would make it wait.
  * - A new connection beside an Established one is refused, unless graceful restart was agreed: then the peer has
@@ -54,7 +54,7 @@ import {
 /** Until the peer's OPEN there is no agreed hold time; §8.2.2 suggests four minutes, a dead peer deserves less. */
 const openHoldTimeMs = 60_000
 const firstRetryMs = 1_000
-/** The longest pause after a peer has refused us. */
+/** The longest pause after a refusal in words. */
 const longestBackOffMs = 120_000
 /** A session that has stood for so long was no mistake. */
 const backOffResetMs = 10_000
@@ -295,8 +295,9 @@ function end(turn: Turn, state: State, side: Side, cause: Cause): State {
   if (before.kind === 'None') return state
   const ended = close(turn, state, side, cause)
   if (!ended.running || ended[otherSide(side)].kind !== 'None') return ended
-  const spoke = before.kind !== 'Connect'
-  const longest = spoke ? longestBackOffMs : turn.peer.connectRetryTimeSeconds * 1000
+  // An answer in words before there was a session will be the same next time, until somebody changes a configuration.
+  const refused = before.kind !== 'Established' && (cause.kind === 'sent' || cause.kind === 'received')
+  const longest = refused ? longestBackOffMs : turn.peer.connectRetryTimeSeconds * 1000
   if (turn.peer.direction !== 'passive') {
     startTimer(turn, 'connectRetry', Math.min(firstRetryMs * 2 ** Math.min(ended.failures, 20), longest))
   }

@@ -27,7 +27,7 @@ export function nextHopsOf(
   return {
     IPv4: named.IPv4 ?? own('IPv4') ?? lowest('IPv4'),
     IPv6: named.IPv6 ?? own('IPv6') ?? lowest('IPv6'),
-    linkLocal: isLinkLocal(local) && local.family === 'IPv6' ? local : undefined,
+    linkLocal: isLinkLocal(local) ? local : undefined,
   }
 }
 
@@ -35,9 +35,9 @@ function same(one: Address, other: Address): boolean {
   return one.family === other.family && one.value === other.value
 }
 
-/** fe80::/10, or 169.254.0.0/16. */
+/** fe80::/10, which means something only together with an interface; IPv4's 169.254.0.0/16 routes like any other. */
 export function isLinkLocal({ family, value }: Address): boolean {
-  return family === 'IPv6' ? value >> 118n === 0xfe80n >> 6n : value >> 16n === 0xa9fen
+  return family === 'IPv6' && value >> 118n === 0xfe80n >> 6n
 }
 
 /** A socket's text for an address: a zone behind it, or IPv4 inside IPv6, as sockets of both families write it. */

@@ -113,6 +113,32 @@ function besides(make: RouterMake): void {
     ])
   })
 
+  test('link bandwidth, for unequal shares', async () => {
+    const { router, berth } = await start()
+    berth.configure([peer()], { router: [route(v4, { linkBandwidth: 12_500_000 })] })
+    const [only] = await seen(router, 1)
+    expect(only?.extendedCommunities.join()).toMatch(bandwidthWords[make.name])
+  })
+
+  // Asked of FRR, since its zebra shows what the kernel makes of such a route.
+  test.runIf(make.name === 'FRR')('IPv4 routes by an IPv6 next hop, where this node has no IPv4 address', async () => {
+    const node = hosts.node.namespace
+    await node.run(['ip', 'addr', 'del', '192.0.2.1/24', 'dev', 'eth0'])
+    onTestFinished(async () => void (await node.run(['ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0'])))
+    const { router, berth } = await start({
+      local: '2001:db8:0:2::2',
+      remote: '2001:db8:0:2::1',
+      extendedNextHop: true,
+    })
+    const remote = { address: address('2001:db8:0:2::2') }
+    berth.configure([peer({ remote, extendedNextHop: true })], { router: [route(v4)] })
+    expect(await seen(router, 1)).toMatchObject([{ prefix: v4, nextHop: '2001:db8:0:2::1' }])
+    const kernel = () => hosts.client.namespace.run(['ip', 'route', 'show', v4])
+    expect(await until('the kernel has it', kernel, text => text.includes('proto'))).toContain(
+      'via inet6 2001:db8:0:2::1',
+    )
+  })
+
   test('one family only, where the router has no more', async () => {
     const { router, berth } = await start({ families: ['IPv4'] })
     berth.configure([peer()], { router: [route(v4), route(v6)] })
@@ -399,6 +425,13 @@ function besides(make: RouterMake): void {
     expect(lastError).toMatchObject({ text: 'OPEN Message Error: Bad Peer AS' })
   })
 }
+
+/** 12,500,000 octets a second, as each make prints them. */
+const bandwidthWords = {
+  FRR: /LB:64512:12500000/,
+  BIRD: /0x4004:64512:1262402592/,
+  GoBGP: /12500000|1\.25e\+07/,
+} as const
 
 /** One of the kernel's counters of a host (TcpExt). */
 async function counter(host: LabHost, name: string): Promise<number> {

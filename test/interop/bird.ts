@@ -74,6 +74,7 @@ function routesIn(text: string, stale: boolean): readonly SeenRoute[] {
       multiExitDisc: number('med'),
       communities: list('community'),
       largeCommunities: list('large_community'),
+      extendedCommunities: list('ext_community'),
       stale,
     }
   })

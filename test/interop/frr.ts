@@ -24,6 +24,7 @@ interface FrrPath {
   readonly metric?: number
   readonly community?: { readonly string: string }
   readonly largeCommunity?: { readonly string: string }
+  readonly extendedCommunity?: { readonly string: string }
   readonly stale?: boolean
   readonly nexthops?: readonly { readonly ip: string; readonly scope?: string }[]
 }
@@ -137,6 +138,7 @@ function routesTo(prefix: string, paths: readonly FrrPath[]): readonly SeenRoute
     multiExitDisc: path.metric,
     communities: words(path.community?.string),
     largeCommunities: words(path.largeCommunity?.string),
+    extendedCommunities: [path.extendedCommunity?.string ?? ''].filter(text => text !== ''),
     stale: path.stale ?? false,
   }))
 }
@@ -165,6 +167,7 @@ function configuration(settings: RouterSettings): string {
     neighbour('advertisement-interval 0'),
     ...(password === undefined ? [] : [neighbour(`password ${password}`)]),
     ...(ttlSecurity ? [neighbour('ttl-security hops 1')] : []),
+    ...(settings.extendedNextHop ? [neighbour('capability extended-nexthop')] : []),
     ...(passive ? [neighbour('passive')] : []),
     ...families.flatMap(family => [
       ` address-family ${family.toLowerCase()} unicast`,

@@ -82,6 +82,7 @@ function routesIn(text: string): readonly SeenRoute[] {
     .flat()
     .map(({ nlri, stale, attrs }) => {
       const attribute = (type: number) => attrs.find(one => one.type === type)
+      const extended = (attribute(16)?.value ?? []) as readonly unknown[]
       const large = (attribute(32)?.value ?? []) as readonly { ASN: number; LocalData1: number; LocalData2: number }[]
       return {
         prefix: nlri.prefix,
@@ -93,6 +94,7 @@ function routesIn(text: string): readonly SeenRoute[] {
           .map(community => `${community >>> 16}:${community & 0xffff}`)
           .sort(),
         largeCommunities: large.map(({ ASN, LocalData1, LocalData2 }) => `${ASN}:${LocalData1}:${LocalData2}`).sort(),
+        extendedCommunities: extended.map(one => JSON.stringify(one)),
         stale: stale ?? false,
       }
     })

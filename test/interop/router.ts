@@ -18,6 +18,8 @@ export interface RouterSettings {
   readonly password?: string
   /** Takes only packets of TTL 255, and sends such (RFC 5082). */
   readonly ttlSecurity?: boolean
+  /** Takes IPv4 routes with an IPv6 next hop. */
+  readonly extendedNextHop?: boolean
   /** Waits to be dialled. */
   readonly passive?: boolean
   /** Keeps the neighbour's routes over its restart. */
@@ -38,6 +40,8 @@ export interface SeenRoute {
   /** `64512:100`, `64512:1:2`; sorted. */
   readonly communities: readonly string[]
   readonly largeCommunities: readonly string[]
+  /** As it prints them. */
+  readonly extendedCommunities: readonly string[]
   /** Kept from a session that is gone. */
   readonly stale: boolean
 }
