@@ -24,8 +24,8 @@ export interface Sighting {
 export interface Capture extends AsyncDisposable {
   /** All so far; grows. */
   readonly sightings: readonly Sighting[]
-  /** Resolves with the first sighting, old or new, that `wanted` accepts. */
-  first(wanted: (sighting: Sighting) => boolean): Promise<Sighting>
+  /** Resolves with the first sighting, old or new, that `wanted` accepts; fails when there is none in time. */
+  first(wanted: (sighting: Sighting) => boolean, timeoutMs?: number): Promise<Sighting>
   readonly stop: () => Promise<readonly Sighting[]>
 }
 
@@ -77,17 +77,23 @@ export async function startCapture(host: LabHost): Promise<Capture> {
   }
   return {
     sightings,
-    async first(wanted) {
-      return await new Promise<Sighting>(resolve => {
-        const look = (): void => {
-          const found = sightings.find(wanted)
-          if (found === undefined) return
-          waiting.delete(look)
-          resolve(found)
-        }
-        waiting.add(look)
-        look()
-      })
+    async first(wanted, timeoutMs = 10_000) {
+      const { promise, resolve, reject } = Promise.withResolvers<Sighting>()
+      const look = (): void => {
+        const found = sightings.find(wanted)
+        if (found !== undefined) resolve(found)
+      }
+      const late = setTimeout(() => {
+        reject(new Error(`no such frame within ${timeoutMs} ms; all: ${JSON.stringify(sightings)}`))
+      }, timeoutMs)
+      waiting.add(look)
+      look()
+      try {
+        return await promise
+      } finally {
+        clearTimeout(late)
+        waiting.delete(look)
+      }
     },
     stop,
     async [Symbol.asyncDispose]() {

@@ -1,5 +1,6 @@
-import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { kill } from './namespace.ts'
 import type { LabNode } from './node.ts'
@@ -84,7 +85,8 @@ export function createEndpoints(controlPlane: ControlPlane): Endpoints {
       const server = namespace.spawn([process.execPath, script, node.name, String(port), ipv4, ipv6], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      if (server.stdout !== null) await once(server.stdout, 'data')
+      // Its one line of output, or none when it could not start: what it said is on standard error.
+      if (server.stdout === null || !(await firstLine(server.stdout))) throw new Error(`no endpoint on ${node.name}`)
       const published: Published = { node, port, ipv4, ipv6, conditions: conditionsOf(true, false) }
       const all = byService.get(key) ?? new Set()
       byService.set(key, all.add(published))
@@ -109,6 +111,11 @@ export function createEndpoints(controlPlane: ControlPlane): Endpoints {
       }
     },
   }
+}
+
+async function firstLine(output: Readable): Promise<string | undefined> {
+  for await (const line of createInterface({ input: output })) return line
+  return undefined
 }
 
 function conditionsOf(ready: boolean, terminating: boolean): Conditions {

@@ -91,8 +91,8 @@ export interface Request {
 export interface Requests {
   /** Everything that has ended so far, in that order. */
   readonly done: readonly Request[]
-  /** Resolves when the last `count` requests, and as many since the call, were all answered. */
-  answered(count?: number): Promise<void>
+  /** Resolves when the last `count` requests, and as many since the call, were all answered; fails when that takes too long. */
+  answered(count?: number, timeoutMs?: number): Promise<void>
   /** No more requests; those under way are waited for. */
   stop(): Promise<RequestsReport>
 }
@@ -134,16 +134,25 @@ export function startRequests(host: LabHost, url: string, options: RequestsOptio
   const ended = once(lines, 'close')
   return {
     done,
-    async answered(count = 10) {
+    async answered(count = 10, timeoutMs = 60_000) {
       const from = done.length
-      await new Promise<void>(resolve => {
-        const look = (): void => {
-          if (done.length < from + count || done.slice(-count).some(request => request.node === undefined)) return
-          waiting.delete(look)
-          resolve()
-        }
-        waiting.add(look)
-      })
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const look = (): void => {
+        if (done.length >= from + count && done.slice(-count).every(({ node }) => node !== undefined)) resolve()
+      }
+      const late = setTimeout(() => {
+        const last = done.slice(-3).map(({ node, problem }) => node ?? problem)
+        reject(
+          new Error(`${url} was not answered ${count} times in a row within ${timeoutMs} ms; last: ${last.join(', ')}`),
+        )
+      }, timeoutMs)
+      waiting.add(look)
+      try {
+        await promise
+      } finally {
+        clearTimeout(late)
+        waiting.delete(look)
+      }
     },
     async stop() {
       child.kill('SIGTERM')

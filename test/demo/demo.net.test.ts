@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it, onTestFailed, vi } from 'vitest'
+import { whyNoLab } from '../lab/tools.ts'
+
+const obstacle = await whyNoLab(console.warn)
+if (obstacle !== undefined) console.warn(`Skipped, no lab on this machine: ${obstacle}`)
+
+describe.skipIf(obstacle !== undefined)('the demo', () => {
+  it('tells its story to the end, with nothing lost at the hand-over', { timeout: 300_000 }, async () => {
+    const { demo, output } = start()
+    const [code] = await once(demo, 'close')
+    const told = await output
+    onTestFailed(() => console.warn(told))
+    expect(code).toBe(0)
+    expect(told).toContain('192.0.2.100,2001:db8:0:2::100')
+    expect(told).toContain('IPAllocated')
+    expect(told).toMatch(/Unicast reply from 192\.0\.2\.100 \[00:00:5E:00:53:1[123]\]/)
+    expect(told).toMatch(/node-[123] says hello to/)
+    expect(told).toMatch(/Lost: 0\./)
+    expect(told).toMatch(/got no answer for \d+\.\d s/)
+    expect(told).toMatch(/All of it has ended/)
+    // No colours and no stack traces where there is no terminal.
+    expect(told).not.toContain('\u001B')
+    expect(told).not.toMatch(/^\s+at /m)
+  })
+
+  it('ends all that it has started when it is interrupted', async () => {
+    const { demo, output } = start()
+    let children = ''
+    await vi.waitFor(
+      async () => {
+        children = await readFile(`/proc/${demo.pid}/task/${demo.pid}/children`, 'utf8')
+        expect(children.trim().split(' ').length).toBeGreaterThan(12)
+      },
+      { timeout: 60_000, interval: 50 },
+    )
+    demo.kill('SIGINT')
+    const [code] = await once(demo, 'close')
+    expect(code).toBe(130)
+    expect(await output).toContain('Stopped.')
+    for (const pid of children.trim().split(' ')) {
+      await expect(readFile(`/proc/${pid}/stat`)).rejects.toThrow('ENOENT')
+    }
+  })
+
+  it('says what it understands when it is asked for something else', async () => {
+    const { demo, output } = start('--everything')
+    const [code] = await once(demo, 'close')
+    expect(code).toBe(2)
+    expect(await output).toContain('--stay')
+  })
+})
+
+function start(...flags: readonly string[]): { demo: ChildProcess; output: Promise<string> } {
+  const demo = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  if (demo.stdout === null) throw new Error('the demo has no output')
+  demo.stderr?.pipe(process.stderr)
+  return { demo, output: text(demo.stdout) }
+}
