@@ -63,7 +63,7 @@ export function createSegment(): Segment {
               break
             case 'withdraw':
               for (const address of command.addresses) {
-                if (station.answers.delete(address)) note(node, address, 'withdraws')
+                if (station.answers.delete(address) && station.powered) note(node, address, 'withdraws')
               }
               break
             case 'stop':
@@ -71,7 +71,7 @@ export function createSegment(): Segment {
           }
         },
         async stop() {
-          for (const address of station.answers) note(node, address, 'withdraws')
+          for (const address of station.powered ? station.answers : []) note(node, address, 'withdraws')
           station.answers.clear()
           await after(1)
         },
