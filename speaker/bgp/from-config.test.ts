@@ -29,11 +29,10 @@ const plain: BGPPeer = {
 
 describe('a BGPPeer that cannot have a session says why', () => {
   const rows: readonly [Partial<BGPPeer>, string | undefined, RegExp][] = [
-    [{ peerAddress: { kind: 'interface', interface: 'eth0' } }, undefined, /by interface \(eth0\)/],
     [{ peerAddress: { kind: 'address', address: 'tor.example' } }, undefined, /"tor.example" is not an IP address/],
     [{ peerAddress: { kind: 'address', address: 'fe80::1' } }, undefined, /link-local/],
     [{ sourceAddress: '192.0.2' }, undefined, /sourceAddress "192.0.2" is not/],
-    [{ sourceAddress: '2001:db8::1' }, undefined, /not of the family of 192.0.2.2/],
+    [{ sourceAddress: '2001:db8::1' }, undefined, /not of the family of the peer/],
     [{ routerID: '2001:db8::1' }, undefined, /routerID/],
     [{}, 'ü'.repeat(41), /longer than the 80 octets/],
   ]
@@ -62,6 +61,11 @@ describe('OK,', () => {
       'both families over IPv6',
       { dualStackAddressFamily: true, peerAddress: { kind: 'address', address: '2001:db8::2' } },
       { families: ['IPv4', 'IPv6'], extendedNextHop: true },
+    ],
+    [
+      'whoever is at the other end of an interface',
+      { peerAddress: { kind: 'interface', interface: 'eth0' } },
+      { remote: { interface: 'eth0' }, families: ['IPv4', 'IPv6'], extendedNextHop: true },
     ],
     ['a keepalive gives the hold time', { keepaliveTimeSeconds: 5 }, { holdTimeSeconds: 15, keepaliveTimeSeconds: 5 }],
     ['a hold time of its own', { holdTimeSeconds: 0 }, { holdTimeSeconds: 0 }],

@@ -2,7 +2,7 @@ import type { BGPCommunity, BGPPeer } from '../../crds/config.ts'
 import { type Address, parseAddress } from '../../net/address.ts'
 import type { LargeCommunity } from './community.ts'
 import { isLinkLocal } from './next-hop.ts'
-import type { PeerSettings } from './settings.ts'
+import type { ConfiguredPeer } from './settings.ts'
 import { longestMd5Key } from './tcp-options.ts'
 
 /** What a BGPPeer leaves to the node. */
@@ -23,18 +23,16 @@ const defaultConnectTimeSeconds = 10
 const restartTimeSeconds = 120
 
 /** The session that a BGPPeer asks for on this node. */
-export function peerSettings(peer: BGPPeer, node: NodeTerms): PeerSettings | PeerProblem {
-  const { name, peerASN, peerAddress } = peer
-  if (peerAddress.kind === 'interface') {
-    return { problem: `peers by interface (${peerAddress.interface}) are not supported yet; write its peerAddress` }
-  }
-  const address = parseAddress(peerAddress.address)
-  if (!address) return { problem: `"${peerAddress.address}" is not an IP address` }
-  if (isLinkLocal(address)) return { problem: `"${peerAddress.address}" is link-local and says no interface` }
+export function peerSettings(peer: BGPPeer, node: NodeTerms): ConfiguredPeer | PeerProblem {
+  const { name, peerASN } = peer
+  const remote = remoteOf(peer)
+  if ('problem' in remote) return remote
+  const byInterface = 'interface' in remote
+  const family = byInterface ? 'IPv6' : remote.address.family
   const sourceAddress = optionalAddress(peer.sourceAddress)
   if (sourceAddress === 'invalid') return { problem: `sourceAddress "${peer.sourceAddress}" is not an IP address` }
-  if (sourceAddress && sourceAddress.family !== address.family) {
-    return { problem: `sourceAddress "${peer.sourceAddress}" is not of the family of ${peerAddress.address}` }
+  if (sourceAddress && sourceAddress.family !== family) {
+    return { problem: `sourceAddress "${peer.sourceAddress}" is not of the family of the peer's address` }
   }
   const routerId = optionalAddress(peer.routerID)
   if (routerId === 'invalid' || routerId?.family === 'IPv6')
@@ -42,6 +40,8 @@ export function peerSettings(peer: BGPPeer, node: NodeTerms): PeerSettings | Pee
   if (new TextEncoder().encode(node.password ?? '').length > longestMd5Key) {
     return { problem: `the password is longer than the ${longestMd5Key} octets that TCP-MD5 takes` }
   }
+  // Without addresses there are no two sessions to choose from, so the one carries both families, as MetalLB's does.
+  const bothFamilies = peer.dualStackAddressFamily || byInterface
   const localAs = peer.localASN ?? peer.myASN
   const isExternal = peerASN === 'external' || (peerASN !== 'internal' && peerASN !== localAs)
   return {
@@ -50,12 +50,12 @@ export function peerSettings(peer: BGPPeer, node: NodeTerms): PeerSettings | Pee
     peerAs: peerASN,
     bgpIdentifier: routerId ? Number(routerId.value) : node.bgpIdentifier,
     ...timesOf(peer),
-    families: peer.dualStackAddressFamily ? ['IPv4', 'IPv6'] : [address.family],
-    extendedNextHop: address.family === 'IPv6' && peer.dualStackAddressFamily,
+    families: bothFamilies ? ['IPv4', 'IPv6'] : [family],
+    extendedNextHop: family === 'IPv6' && bothFamilies,
     gracefulRestart: peer.enableGracefulRestart ? { restartTimeSeconds } : undefined,
     // Whoever does not say which AS it waits for may as well be dialled.
     direction: typeof peerASN === 'number' ? 'active' : 'both',
-    remote: { address },
+    remote,
     port: peer.peerPort,
     sourceAddress,
     device: peer.vrf,
@@ -65,6 +65,15 @@ export function peerSettings(peer: BGPPeer, node: NodeTerms): PeerSettings | Pee
     password: node.password,
     nextHops: {},
   }
+}
+
+function remoteOf({ peerAddress }: BGPPeer): ConfiguredPeer['remote'] | PeerProblem {
+  if (peerAddress.kind === 'interface') return { interface: peerAddress.interface }
+  const address = parseAddress(peerAddress.address)
+  if (!address) return { problem: `"${peerAddress.address}" is not an IP address` }
+  if (isLinkLocal(address))
+    return { problem: `"${peerAddress.address}" is link-local: name the peer's interface instead` }
+  return { address }
 }
 
 /** One of hold time and keepalive gives the other: a keepalive is a third of the hold time. */

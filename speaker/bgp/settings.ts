@@ -20,6 +20,13 @@ export interface PeerSettings extends Peer {
   readonly nextHops: Readonly<Partial<Record<IpFamily, Address>>>
 }
 
+/** A peer as it is configured: by address, or as whoever is at the other end of an interface. */
+export type ConfiguredPeer = Omit<PeerSettings, 'remote'> & { readonly remote: RemoteAddress | OnInterface }
+
+export interface OnInterface {
+  readonly interface: string
+}
+
 export interface RemoteAddress {
   readonly address: Address
   /** The interface of a link-local address. */

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { createNeighbours } from './neighbours.ts'
 import { isLinkLocal, parseSocketAddress } from './next-hop.ts'
 import { type Notification, notification, shutdownCommunication } from './notification.ts'
 import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
-import { formatRemote, type PeerSettings, sessionKey } from './settings.ts'
-import type { PeerStatus } from './status.ts'
+import { type ConfiguredPeer, formatRemote, type PeerSettings, sessionKey } from './settings.ts'
+import { noMessages, type PeerStatus } from './status.ts'
 import { dial, type Listener, type ListenerOptions, listen } from './tcp.ts'
 
 export interface BgpOptions {
@@ -30,7 +31,7 @@ export interface Bgp {
    * go on undisturbed. A peer without routes here is not told that it has heard everything: so long as the Services
    * are not known yet, a restarted speaker's old routes stay in place there.
    */
-  configure(peers: readonly PeerSettings[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void
+  configure(peers: readonly ConfiguredPeer[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void
   /** Ends a peer's session and begins anew: BFD has lost it, say. */
   reset(peer: string, reason: Notification): void
   state(): readonly PeerStatus[]
@@ -43,7 +44,17 @@ export function createBgp(options: BgpOptions): Bgp {
   const listeners = new Map<string, PlacedListener>()
   const ending = new Set<Promise<void>>()
 
-  function configure(peers: readonly PeerSettings[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void {
+  let configured: readonly ConfiguredPeer[] = []
+  let routesByPeer: ReadonlyMap<string, readonly Route[]> = new Map()
+  const neighbours = createNeighbours(log, apply)
+
+  /** Peers by interface have sessions once their routers have been heard. */
+  function apply(): void {
+    neighbours.watch(configured.flatMap(({ remote }) => ('interface' in remote ? [remote.interface] : [])))
+    place(configured.map(neighbours.resolve).filter(peer => peer !== undefined))
+  }
+
+  function place(peers: readonly PeerSettings[]): void {
     const wanted = new Map(peers.map(peer => [peer.name, peer]))
     for (const [name, session] of sessions) {
       const settings = wanted.get(name)
@@ -120,19 +131,40 @@ export function createBgp(options: BgpOptions): Bgp {
   }
 
   return {
-    configure,
+    configure(peers, routes) {
+      configured = peers
+      routesByPeer = routes
+      apply()
+    },
     reset: (peer, reason) => sessions.get(peer)?.reset(reason),
-    state: () => [...sessions.values()].map(session => session.status()),
+    state: () => configured.map(peer => sessions.get(peer.name)?.status() ?? unheard(peer)),
     async stop({ kind, communication }) {
       const words = shutdownCommunication('administrativeShutdown', communication)
       for (const session of sessions.values()) {
         const bridged = kind === 'restart' && session.status().session?.negotiated.gracefulRestart !== undefined
         end(session, bridged ? undefined : words)
       }
+      configured = []
       sessions.clear()
       placeListeners()
+      neighbours.watch([])
       await Promise.all(ending)
     },
+  }
+}
+
+/** A peer by interface whose router has not been heard. */
+function unheard({ name, remote }: ConfiguredPeer): PeerStatus {
+  const where = 'interface' in remote ? remote.interface : formatRemote(remote)
+  return {
+    name,
+    remote: where,
+    state: 'Active',
+    sinceMs: 0,
+    session: undefined,
+    lastError: { from: 'transport', text: `no router has been heard on ${where}`, atMs: 0 },
+    establishedCount: 0,
+    messages: { sent: noMessages(), received: noMessages() },
   }
 }
 

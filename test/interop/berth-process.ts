@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import type { Notification } from '../../speaker/bgp/notification.ts'
 import type { Route } from '../../speaker/bgp/route.ts'
-import type { PeerSettings } from '../../speaker/bgp/settings.ts'
+import type { ConfiguredPeer } from '../../speaker/bgp/settings.ts'
 import { createBgp, type Farewell } from '../../speaker/bgp/speaker.ts'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 
@@ -9,7 +9,7 @@ import type { PeerStatus } from '../../speaker/bgp/status.ts'
 export type ToBerthProcess =
   | {
       readonly kind: 'configure'
-      readonly peers: readonly PeerSettings[]
+      readonly peers: readonly ConfiguredPeer[]
       readonly routes: ReadonlyMap<string, readonly Route[]>
     }
   | { readonly kind: 'reset'; readonly peer: string; readonly reason: Notification }

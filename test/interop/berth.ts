@@ -5,7 +5,7 @@ import { type Address, parseAddress } from '../../net/address.ts'
 import { type AddressPrefix, parseRange, toPrefixes } from '../../net/range.ts'
 import type { Notification } from '../../speaker/bgp/notification.ts'
 import type { Route } from '../../speaker/bgp/route.ts'
-import type { PeerSettings } from '../../speaker/bgp/settings.ts'
+import type { ConfiguredPeer, PeerSettings } from '../../speaker/bgp/settings.ts'
 import type { Farewell } from '../../speaker/bgp/speaker.ts'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { kill } from '../lab/namespace.ts'
@@ -15,7 +15,7 @@ import type { FromBerthProcess, ToBerthProcess } from './berth-process.ts'
 /** Berth's BGP in a process of its own on a host. */
 export interface BerthProcess {
   /** Changes what is said of a peer or to it, and leaves the rest as it was. */
-  configure(peers: readonly PeerSettings[], routes?: Readonly<Record<string, readonly Route[]>>): void
+  configure(peers: readonly ConfiguredPeer[], routes?: Readonly<Record<string, readonly Route[]>>): void
   reset(peer: string, reason: Notification): void
   state(): Promise<readonly PeerStatus[]>
   stop(farewell: Farewell): Promise<void>

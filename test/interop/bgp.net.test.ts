@@ -139,6 +139,28 @@ function besides(make: RouterMake): void {
     )
   })
 
+  test.runIf(make.name === 'FRR')('a router at the other end of an interface, and no address anywhere', async () => {
+    const node = hosts.node.namespace
+    const addresses = ['192.0.2.1/24', '2001:db8:0:2::1/64']
+    // As on a node that forwards packets: its kernel heeds no Router Advertisements.
+    await node.run(['sysctl', '-q', 'net.ipv6.conf.eth0.accept_ra=0'])
+    for (const one of addresses) await node.run(['ip', 'addr', 'del', one, 'dev', 'eth0'])
+    onTestFinished(async () => {
+      for (const one of addresses) await node.run(['ip', 'addr', 'add', one, 'dev', 'eth0'])
+    })
+    const { router, berth } = await start({ remote: 'eth0', unnumbered: true })
+    berth.configure([{ ...peer({ extendedNextHop: true }), remote: { interface: 'eth0' } }], {
+      router: [route(v4), route(v6)],
+    })
+    const linkLocal = 'fe80::ff:fe00:1'
+    expect(await seen(router, 2)).toMatchObject([
+      { prefix: v6, nextHop: linkLocal },
+      { prefix: v4, nextHop: linkLocal },
+    ])
+    const kernel = () => hosts.client.namespace.run(['ip', 'route', 'show', v4])
+    await until('the kernel has it', kernel, text => text.includes(`via inet6 ${linkLocal} dev eth0`))
+  })
+
   test('one family only, where the router has no more', async () => {
     const { router, berth } = await start({ families: ['IPv4'] })
     berth.configure([peer()], { router: [route(v4), route(v6)] })

@@ -132,7 +132,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
 function routesTo(prefix: string, paths: readonly FrrPath[]): readonly SeenRoute[] {
   return paths.map(path => ({
     prefix,
-    nextHop: path.nexthops?.find(({ scope }) => scope !== 'link-local')?.ip ?? '',
+    nextHop: (path.nexthops?.find(({ scope }) => scope !== 'link-local') ?? path.nexthops?.[0])?.ip ?? '',
     asPath: path.path ?? (path.aspath?.string === 'Local' ? '' : (path.aspath?.string ?? '')),
     localPref: path.locPrf ?? path.localpref,
     multiExitDisc: path.metric,
@@ -161,7 +161,7 @@ function configuration(settings: RouterSettings): string {
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
     ' no bgp network import-check',
-    neighbour(`remote-as ${peerAs}`),
+    neighbour(`${settings.unnumbered ? 'interface ' : ''}remote-as ${peerAs}`),
     neighbour(`timers ${Math.max(1, Math.floor(holdTimeSeconds / 3))} ${holdTimeSeconds}`),
     neighbour('timers connect 1'),
     neighbour('advertisement-interval 0'),

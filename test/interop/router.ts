@@ -20,6 +20,8 @@ export interface RouterSettings {
   readonly ttlSecurity?: boolean
   /** Takes IPv4 routes with an IPv6 next hop. */
   readonly extendedNextHop?: boolean
+  /** `remote` is the interface at whose other end Berth is. */
+  readonly unnumbered?: boolean
   /** Waits to be dialled. */
   readonly passive?: boolean
   /** Keeps the neighbour's routes over its restart. */

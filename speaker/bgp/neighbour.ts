@@ -1,0 +1,104 @@
+import { networkInterfaces } from 'node:os'
+import type { Logger } from 'pino'
+import { type Address, addressFromBytes } from '../../net/address.ts'
+import { openRawSocket } from '../rawsock/rawsock.ts'
+import { isLinkLocal } from './next-hop.ts'
+import {
+  decodePresence,
+  encodePresence,
+  hopLimitIn,
+  neighbourHopLimit,
+  onlyType,
+  routerAdvertisement,
+} from './router-advertisement.ts'
+import { bindToDevice, socketAddress, socketDomains } from './tcp-options.ts'
+
+/** Listens on one interface for the router at its other end, and lets it know of us. */
+export interface NeighbourWatch {
+  stop(): void
+}
+
+const rawSocket = 3
+const icmpV6 = 58
+const levelIPv6 = 41
+const options = {
+  multicastInterface: 17,
+  multicastHops: 18,
+  multicastLoop: 19,
+  receiveHopLimit: 51,
+  filter: 1,
+} as const
+
+const allNodes: Address = { family: 'IPv6', value: (0xff02n << 112n) + 1n }
+
+/** Often at first, since a router waits for it, and then as often as routers themselves do. */
+const firstIntervalMs = 1_000
+const firstCount = 5
+const intervalMs = 10_000
+/** A router that has not been heard for so long may be replaced by another. */
+const forgetMs = 3.5 * intervalMs
+
+/** Throws where the interface does not exist or raw sockets are not allowed. */
+export function watchNeighbour(name: string, onNeighbour: (address: Address) => void, log: Logger): NeighbourWatch {
+  const scopeId = scopeIdOf(name)
+  const raw = openRawSocket(socketDomains.IPv6, rawSocket, icmpV6)
+  try {
+    raw.setOption(icmpV6, options.filter, onlyType(routerAdvertisement))
+    const device = bindToDevice(name)
+    raw.setOption(device.level, device.name, device.value)
+    raw.setOption(levelIPv6, options.multicastInterface, scopeId)
+    raw.setOption(levelIPv6, options.multicastHops, neighbourHopLimit)
+    raw.setOption(levelIPv6, options.multicastLoop, 0)
+    raw.setOption(levelIPv6, options.receiveHopLimit, 1)
+  } catch (error) {
+    raw.close()
+    throw error
+  }
+  let known: { readonly value: bigint; heardMs: number } | undefined
+  raw.receive({
+    dataSize: 1504,
+    controlSize: 64,
+    slots: 4,
+    onError: code => log.debug({ interface: name, code }, 'listening for a router'),
+    onDatagram({ data, from, control }) {
+      if (!decodePresence(data, hopLimitIn(control)).ok) return
+      const address = addressFromBytes(from.subarray(8, 24))
+      if (!isLinkLocal(address)) return
+      const nowMs = performance.now()
+      if (address.value === known?.value) known.heardMs = nowMs
+      // Of two routers on one segment the first is kept, or they would take the session from each other.
+      else if (!known || nowMs - known.heardMs > forgetMs) {
+        known = { value: address.value, heardMs: nowMs }
+        onNeighbour(address)
+      }
+    },
+  })
+  const presence = encodePresence()
+  const everybody = socketAddress(allNodes, 0, scopeId)
+  let sent = 0
+  const say = (): void => {
+    sent += 1
+    timer = setTimeout(say, sent < firstCount ? firstIntervalMs : intervalMs)
+    try {
+      raw.send(presence, everybody)
+    } catch (error) {
+      // The cable is out, or there is no link-local address yet; the next time may go better.
+      log.debug({ interface: name, err: error }, 'cannot say that we are here')
+    }
+  }
+  let timer: NodeJS.Timeout | undefined
+  say()
+  return {
+    stop() {
+      clearTimeout(timer)
+      raw.close()
+    },
+  }
+}
+
+function scopeIdOf(name: string): number {
+  for (const address of networkInterfaces()[name] ?? []) {
+    if (address.family === 'IPv6' && address.scopeid > 0) return address.scopeid
+  }
+  throw new Error(`no interface ${name} with a link-local address`)
+}
