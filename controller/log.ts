@@ -1,0 +1,35 @@
+import { type Logger, pino } from 'pino'
+
+/** The program's log and the end of it. */
+export interface ProgramLog {
+  readonly log: Logger
+  /** Writes out what is still in memory. */
+  readonly flush: () => void
+}
+
+/**
+ * JSON lines on stdout, written in blocks behind the work's back: five thousand decisions a few seconds long must not
+ * become five thousand writes, and a reader that stalls must not stall an assignment.
+ */
+export function createLog(level: string): ProgramLog {
+  const destination = pino.destination({ dest: 1, sync: false })
+  return {
+    log: pino({ level, base: null, timestamp: isoTimestamp() }, destination),
+    flush: () => destination.flushSync(),
+  }
+}
+
+/** RFC 3339 with milliseconds; the text of a second is made once. */
+function isoTimestamp(): () => string {
+  let second = -1
+  let prefix = ''
+  return () => {
+    const nowMs = Date.now()
+    const nowSecond = Math.floor(nowMs / 1_000)
+    if (nowSecond !== second) {
+      second = nowSecond
+      prefix = new Date(nowMs).toISOString().slice(0, 20)
+    }
+    return `,"time":"${prefix}${String(nowMs % 1_000).padStart(3, '0')}Z"`
+  }
+}
