@@ -89,7 +89,9 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     }
     await requests.answered(25)
     await remember()
-    expect((await requests.stop()).longestSilenceMs).toBeLessThan(leaseBoundMs)
+    const { longestSilenceMs } = await requests.stop()
+    tell('speaker killed', longestSilenceMs)
+    expect(longestSilenceMs).toBeLessThan(leaseBoundMs)
     await speakerOn(owner)
     await hasJoined(owner)
   })
@@ -101,6 +103,7 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     await owner.cutSegment()
     await requests.answered(25)
     const { longestSilenceMs } = await requests.stop()
+    tell('cable pulled', longestSilenceMs)
     expect(longestSilenceMs).toBeLessThan(5000)
     const next = await scene.ownerOf(ipv4, { not: [owner.name] })
     await owner.healSegment()
@@ -116,6 +119,7 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     await endpoints.get(owner.name)?.setReady(false)
     await requests.answered(25)
     const { longestSilenceMs } = await requests.stop()
+    tell('power lost', longestSilenceMs)
     expect(longestSilenceMs).toBeLessThan(leaseBoundMs)
     const next = await scene.ownerOf(ipv4, { not: [owner.name] })
     await owner.powerOn()
@@ -158,6 +162,10 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     expect(await scene.addressesOf('web')).toEqual([ipv4, ipv6])
   })
 })
+
+function tell(what: string, silenceMs: number): void {
+  console.info(`${what}: ${(silenceMs / 1000).toFixed(2)} s without an answer`)
+}
 
 async function readLease(scene: Scene, node: string): Promise<string> {
   const args = ['-n', 'berth-system', 'get', 'lease', `speaker-${node}`, '-o', 'jsonpath={.spec.renewTime}']
