@@ -225,7 +225,7 @@ test('kubectl get shows of a peer who it is, of an advertisement what it speaks 
   expect(listed).toContain('l2advertisement.berth.dev/lan')
 })
 
-test('kubectl get shows which node answers for a Service, and a status keeps its node and its Service', async () => {
+test('kubectl get shows which node answers for a Service, and a status keeps its Service and follows the node', async () => {
   const kind = 'ServiceL2Status'
   const path = resourcePath(kind, 'default')
   await transport.request({ method: 'POST', path, body: { apiVersion, kind, metadata: { name: 'l2-web' } } })
@@ -242,7 +242,7 @@ test('kubectl get shows which node answers for a Service, and a status keeps its
     ['NAME', 'NODE', 'SERVICE-NAMESPACE', 'SERVICE', 'ADDRESSES', 'SINCE'],
     ['l2-web', 'one', 'shop', 'web', '["192.0.2.7","2001:db8::7"]', '5h'],
   ])
-  expect(await writeStatus(kind, 'l2-web', { node: 'two' })).toContain('the node of a status cannot change')
+  expect(await writeStatus(kind, 'l2-web', { node: 'two' })).toBe('accepted')
   expect(await writeStatus(kind, 'l2-web', { serviceName: 'api' })).toContain('the Service of a status cannot change')
   expect(await writeStatus(kind, 'l2-web', { addresses: ['web'] })).toContain('write an IPv4 or IPv6 address')
 })

@@ -304,7 +304,7 @@ describe('an API server that', () => {
     expect(gaps(12).two).toBeLessThan(2_500)
   })
 
-  test('grants a speaker what the chart asks for and no more: it is enough', async () => {
+  test('grants a speaker only the rights that it needs: they are enough', async () => {
     await newCluster([])
     await cluster.addNode('node-1')
     await controlPlane.kubectl(['apply', '-f', '-'], {

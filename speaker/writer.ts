@@ -104,25 +104,22 @@ export function createWriter(options: {
     const { service, record, published, event } = action
     const before = records.get(record.key)
     if (before?.resourceVersion !== record.resourceVersion) return
-    const path = `${collectionPath(record.namespace)}/${record.name}`
     const moved = before.published?.node !== published.node
     const since = moved ? `${new Date().toISOString().slice(0, 19)}Z` : undefined
-    const patch = (status: object | null, resourceVersion: string): Promise<unknown> =>
-      transport.request<unknown>({
-        method: 'PATCH',
-        path: `${path}/status`,
-        query: { fieldManager },
-        contentType: 'application/merge-patch+json',
-        body: { metadata: { resourceVersion }, status },
-        signal,
-      })
     try {
-      let version = before.resourceVersion
-      if (moved && before.published) {
-        // The schema lets a status name one node for all its life: it ends here, and another begins.
-        version = parseRecord(await patch(null, version))?.resourceVersion ?? version
-      }
-      take(await patch(publishedStatus(service, published, since), version))
+      take(
+        await transport.request<unknown>({
+          method: 'PATCH',
+          path: `${collectionPath(record.namespace)}/${record.name}/status`,
+          query: { fieldManager },
+          contentType: 'application/merge-patch+json',
+          body: {
+            metadata: { resourceVersion: before.resourceVersion },
+            status: publishedStatus(service, published, since),
+          },
+          signal,
+        }),
+      )
       report(service, event)
     } catch (error) {
       if (isNotFound(error)) records.acceptDeletion(record.key, record.uid)
