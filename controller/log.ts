@@ -1,23 +1,17 @@
 import { type Logger, pino } from 'pino'
 
-/** The program's log and the end of it. */
-export interface ProgramLog {
-  readonly log: Logger
-  /** Writes out what is still in memory. */
-  readonly flush: () => void
-}
-
 /**
  * JSON lines on stdout, written in blocks behind the work's back: five thousand decisions a few seconds long must not
  * become five thousand writes, and a reader that stalls must not stall an assignment.
  */
-export function createLog(level: string): ProgramLog {
-  const destination = pino.destination({ dest: 1, sync: false })
-  return {
-    log: pino({ level, base: null, timestamp: isoTimestamp() }, destination),
-    flush: () => destination.flushSync(),
-  }
+export function createLog(level: string): Logger {
+  const destination = pino.destination({ dest: 1, sync: false, minLength: 8_192, periodicFlush: flushMs })
+  // Whatever ends the process, but SIGKILL, leaves its last words.
+  process.once('exit', () => destination.flushSync())
+  return pino({ level, base: null, timestamp: isoTimestamp() }, destination)
 }
+
+const flushMs = 50
 
 /** RFC 3339 with milliseconds; the text of a second is made once. */
 function isoTimestamp(): () => string {

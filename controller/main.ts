@@ -13,7 +13,7 @@ if ('exitCode' in options) {
   stream.write(options.text)
   process.exitCode = options.exitCode
 } else {
-  const { log, flush } = createLog(options.logLevel)
+  const log = createLog(options.logLevel)
   const stop = new AbortController()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
   try {
@@ -22,5 +22,4 @@ if ('exitCode' in options) {
     log.fatal({ err: error }, 'cannot run')
     process.exitCode = 1
   }
-  flush()
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createEventRecorder, type EventRecorder } from '../kube/events.ts'
+import { identityOf } from '../kube/json.ts'
 import { type KubeNamespace, parseNamespace } from '../kube/namespace.ts'
 import { createQueue, type Queue } from '../kube/queue.ts'
 import { parseService, type Service, type ServiceKey } from '../kube/service.ts'
@@ -95,6 +96,10 @@ export function createSession(options: SessionOptions): Session {
       store: services,
       log,
       parse(object) {
+        // Half of what the watch brings is the echo of our own writes, whose answers have been read already.
+        const identity = identityOf(object)
+        const known = identity && services.get(identity.key)
+        if (known?.resourceVersion === identity?.resourceVersion && known?.uid === identity?.uid) return known
         const service = parseService(object)
         return service && isMine(service) ? service : undefined
       },
