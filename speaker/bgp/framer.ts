@@ -62,10 +62,9 @@ function readHeader(header: Uint8Array): { readonly kind: MessageKind; readonly 
   if (header.subarray(0, 16).some(octet => octet !== 0xff)) return notification('connectionNotSynchronized')
   const [high = 0, low = 0, type = 0] = header.subarray(16)
   const length = high * 256 + low
-  const badLength = notification('badMessageLength', Uint8Array.of(high, low))
-  if (length < headerLength || length > maximumMessageLength) return badLength
   const kind = kinds.find(([, number]) => number === type)?.[0]
   if (!kind) return notification('badMessageType', Uint8Array.of(type))
   const [least, most] = lengths[kind]
-  return length < least || length > most ? badLength : { kind, length }
+  if (length < least || length > most) return notification('badMessageLength', Uint8Array.of(high, low))
+  return { kind, length }
 }
