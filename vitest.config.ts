@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{net,crds,kube,controller,speaker,cli,test}/**/*.test.ts'],
+          include: ['{net,program,crds,kube,controller,speaker,cli,test}/**/*.test.ts'],
           exclude: ['**/*.api.test.ts', '**/*.net.test.ts'],
         },
       },

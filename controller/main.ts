@@ -1,18 +1,18 @@
-import { setFlagsFromString } from 'node:v8'
-import { createLog } from './log.ts'
+import { createLog } from '../program/log.ts'
+import { saveMemory } from '../program/memory.ts'
 import { parseOptions } from './options.ts'
 import { runController } from './program.ts'
 
-// What lives in memory is small (20 MB for 5,000 Services), what passes through is much. Left alone, V8 lets the garbage
-// of a burst grow to ten times what lives before it looks; in this mode it looks sooner, for a few percent of the time.
-setFlagsFromString('--memory-saver-mode')
+saveMemory()
 
-const options = parseOptions(process.argv.slice(2), process.env)
-if ('exitCode' in options) {
-  const stream = options.exitCode === 0 ? process.stdout : process.stderr
-  stream.write(options.text)
-  process.exitCode = options.exitCode
+const parsed = parseOptions(process.argv.slice(2), process.env)
+if ('answer' in parsed) {
+  const { text, exitCode } = parsed.answer
+  const stream = exitCode === 0 ? process.stdout : process.stderr
+  stream.write(text)
+  process.exitCode = exitCode
 } else {
+  const { options } = parsed
   const log = createLog(options.logLevel)
   const stop = new AbortController()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())

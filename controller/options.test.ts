@@ -6,12 +6,14 @@ describe('the options of the controller', () => {
     expect(
       parseOptions(['--port', '0', '--namespace=lb'], { BERTH_PORT: '99', BERTH_LOAD_BALANCER_CLASS: 'berth.dev/x' }),
     ).toEqual({
-      kubeconfig: undefined,
-      namespace: 'lb',
-      port: 0,
-      loadBalancerClass: 'berth.dev/x',
-      logLevel: 'info',
-      leaseDurationMs: 15_000,
+      options: {
+        kubeconfig: undefined,
+        namespace: 'lb',
+        port: 0,
+        loadBalancerClass: 'berth.dev/x',
+        logLevel: 'info',
+        leaseDurationMs: 15_000,
+      },
     })
   })
 
@@ -21,13 +23,12 @@ describe('the options of the controller', () => {
     ['--lease-duration', '0'],
     ['--what', 'ever'],
   ])('refuse %s %s and point to the help', args => {
-    expect(parseOptions(args, {})).toMatchObject({ exitCode: 2, text: expect.stringMatching(/--help/) })
+    expect(parseOptions(args, {})).toMatchObject({ answer: { exitCode: 2, text: expect.stringMatching(/--help/) } })
   })
 
   it('explain themselves', () => {
     expect(parseOptions(['--help'], {})).toMatchObject({
-      exitCode: 0,
-      text: expect.stringContaining('--load-balancer-class'),
+      answer: { exitCode: 0, text: expect.stringContaining('--load-balancer-class') },
     })
   })
 })

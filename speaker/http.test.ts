@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { createHttp } from './http.ts'
+import { createSpeakerHttp } from './http.ts'
 import { type SpeakerHealth, takeCounters } from './status.ts'
 import { member } from './test-values.ts'
 
@@ -55,7 +55,7 @@ let close: (() => Promise<void>) | undefined
 afterEach(async () => await close?.())
 
 async function get(path: string, change: Partial<SpeakerHealth> = {}) {
-  const http = createHttp(() => ({ ...well, ...change }))
+  const http = await createSpeakerHttp(() => ({ ...well, ...change }))
   close = async () => await http.close()
   const { statusCode, body } = await http.inject(path)
   return { statusCode, body }

@@ -1,15 +1,16 @@
-import { pino } from 'pino'
 import { loadCredentials } from '../kube/credentials.ts'
 import { createTransport } from '../kube/transport.ts'
+import { createLog } from '../program/log.ts'
+import { saveMemory } from '../program/memory.ts'
 import { readFlags, type SpeakerFlags } from './flags.ts'
-import { createHttp } from './http.ts'
+import { createSpeakerHttp } from './http.ts'
 import { createSpeaker } from './speaker.ts'
 import { startWire } from './wire/wire.ts'
 
 // Flags, wiring, signals; no decisions.
 
 async function main(flags: SpeakerFlags): Promise<void> {
-  const log = pino({ level: flags.logLevel, base: { node: flags.nodeName } })
+  const log = createLog(flags.logLevel, { node: flags.nodeName })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -20,7 +21,7 @@ async function main(flags: SpeakerFlags): Promise<void> {
   const transport = createTransport(await loadCredentials(flags.kubeconfig), { userAgent: 'berth-speaker' })
   const { nodeName: node, ...options } = flags
   const speaker = createSpeaker({ ...options, node, transport, startWire, log })
-  const http = flags.port === 0 ? undefined : createHttp(speaker.health)
+  const http = flags.port === 0 ? undefined : await createSpeakerHttp(speaker.health)
   try {
     await http?.listen({ host: '::', port: flags.port })
     log.info({ namespace: flags.namespace, port: flags.port }, 'starting')
@@ -35,10 +36,14 @@ async function main(flags: SpeakerFlags): Promise<void> {
   }
 }
 
-const given = readFlags(process.argv.slice(2), process.env)
-if ('answer' in given) {
-  process.stdout.write(`${given.answer}\n`)
-  process.exitCode = given.exitCode
+saveMemory()
+
+const parsed = readFlags(process.argv.slice(2), process.env)
+if ('answer' in parsed) {
+  const { text, exitCode } = parsed.answer
+  const stream = exitCode === 0 ? process.stdout : process.stderr
+  stream.write(text)
+  process.exitCode = exitCode
 } else {
-  await main(given.flags)
+  await main(parsed.options)
 }

@@ -9,7 +9,7 @@ export interface Probes {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
 }
 
-/** /metrics, /healthz, /readyz. The server is loaded on demand: a controller without a port does without it. */
+/** /metrics, /healthz, /readyz. The server is loaded on demand: a program without a port does without it. */
 export async function createHttp(probes: Probes): Promise<FastifyInstance> {
   const { fastify } = await import('fastify')
   const server = fastify({ logger: false, forceCloseConnections: true })
