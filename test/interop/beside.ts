@@ -1,0 +1,85 @@
+import { afterAll, afterEach, beforeAll, describe, onTestFinished } from 'vitest'
+import type { PeerStatus } from '../../speaker/bgp/status.ts'
+import { createWorld, type World } from '../lab/namespace.ts'
+import { whyNoLab } from '../lab/tools.ts'
+import { createTwoHosts, type TwoHosts } from '../wire/hosts.ts'
+import { type BerthProcess, startBerth } from './berth.ts'
+import { bird } from './bird.ts'
+import { frr } from './frr.ts'
+import { gobgp } from './gobgp.ts'
+import { type Router, type RouterMake, type RouterSettings, type SeenRoute, whyNotInstalled } from './router.ts'
+import { until } from './until.ts'
+
+/** The router's side of the most ordinary session. */
+export const routerSettings: RouterSettings = {
+  localAs: 64513,
+  peerAs: 64512,
+  local: '192.0.2.2',
+  remote: '192.0.2.1',
+  holdTimeSeconds: 9,
+  families: ['IPv4', 'IPv6'],
+}
+
+/** Two machines and a cable: Berth's BGP on 192.0.2.1, a router of some make on 192.0.2.2. */
+export interface Stage {
+  readonly make: RouterMake
+  readonly hosts: () => TwoHosts
+  /** A router and Berth, each with the ordinary settings but for these; both end with the test. */
+  readonly start: (settings?: Partial<RouterSettings>) => Promise<{ router: Router; berth: BerthProcess }>
+  /** One more router; it ends with the test. */
+  readonly startRouter: (settings?: Partial<RouterSettings>) => Promise<Router>
+}
+
+/** Defines the same tests for every make that can be had here, and prints why the others cannot. */
+export async function besideEachRouter(define: (stage: Stage) => void): Promise<void> {
+  const noLab = await whyNoLab()
+  for (const make of [frr, bird, gobgp]) {
+    const obstacle = noLab ?? (await whyNotInstalled(make))
+    if (obstacle !== undefined) console.warn(`skipped: Berth beside ${make.name}: ${obstacle}`)
+    describe.skipIf(obstacle !== undefined)(`Berth beside ${make.name}`, () => {
+      define(prepareStage(make))
+    })
+  }
+}
+
+function prepareStage(make: RouterMake): Stage {
+  let world: World
+  let hosts: TwoHosts
+  beforeAll(async () => {
+    world = await createWorld()
+    hosts = await createTwoHosts(world)
+    // As on a node that forwards packets: its kernel makes no addresses of the Router Advertisements that FRR sends.
+    await hosts.node.namespace.run(['sysctl', '-q', 'net.ipv6.conf.eth0.accept_ra=0'])
+  })
+  afterAll(() => world.end())
+  afterEach(() => hosts.node.namespace.killAll())
+  const startRouter = async (settings: Partial<RouterSettings> = {}): Promise<Router> => {
+    const router = await make.start(hosts.client, { ...routerSettings, ...settings })
+    onTestFinished(() => router.kill())
+    return router
+  }
+  return {
+    make,
+    hosts: () => hosts,
+    startRouter,
+    start: async settings => ({ router: await startRouter(settings), berth: await startBerth(hosts.node) }),
+  }
+}
+
+/** The routes that the router has, when there are so many; sorted by prefix. */
+export async function seen(router: Router, count: number): Promise<readonly SeenRoute[]> {
+  const routes = await until(
+    `${count} routes`,
+    () => router.routes(),
+    list => list.length === count,
+    30_000,
+  )
+  return [...routes].sort((one, other) => (one.prefix < other.prefix ? -1 : 1))
+}
+
+/** What Berth says of its first peer. */
+export async function berthState(berth: BerthProcess): Promise<PeerStatus> {
+  const [status] = await berth.state()
+  if (!status) throw new Error('no peer')
+  return status
+}
