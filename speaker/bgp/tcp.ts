@@ -41,7 +41,7 @@ export function dial(settings: PeerSettings): Socket {
   try {
     for (const option of options) set(raw, option)
     if (sourceAddress) raw.bind(socketAddress(sourceAddress, 0, scopeIdOf(remote.zone)))
-    const socket = new Socket({ fd: duplicate(raw), readable: true, writable: true, allowHalfOpen: true })
+    const socket = new Socket({ fd: raw.duplicate(), readable: true, writable: true, allowHalfOpen: true })
     // Many routers answer a SYN with the TTL of their listener and set that of GTSM only on what they accept.
     if (minimumTtl !== undefined) socket.once('connect', () => set(raw, minimumTimeToLive(family, minimumTtl)))
     socket.once('connect', () => raw.close()).once('close', () => raw.close())
@@ -61,12 +61,6 @@ function optionsOf({ device, ttl }: TransportOptions, family: IpFamily): SocketO
 
 function set(raw: RawSocket, { level, name, value }: SocketOption): void {
   raw.setOption(level, name, value)
-}
-
-/** A descriptor of the same socket for Node to own; options set on `raw` later act on that socket too. */
-function duplicate(raw: RawSocket & { readonly duplicate?: () => number }): number {
-  if (!raw.duplicate) throw new Error('this build of the socket addon cannot hand a socket over to Node')
-  return raw.duplicate()
 }
 
 /** Who may connect to a listener, and with which key. */
@@ -117,7 +111,7 @@ export function listen(options: ListenerOptions): Listener {
     if (family === 'IPv6') set(raw, onlyIPv6())
     for (const option of wanted) set(raw, option)
     raw.bind(socketAddress(anyAddress[family], port, 0))
-    server.listen({ fd: duplicate(raw) })
+    server.listen({ fd: raw.duplicate() })
   } catch (error) {
     raw.close()
     throw error

@@ -11,12 +11,12 @@
  *   JavaScript handles the batch. What a slot holds is drawn at `Slot`.
  *
  * libuv is not part of Node-API's promise and its header is not in node-api-headers. The functions used are declared
- * here; none of its structures is: a uv_poll_t is uv_handle_size(UV_POLL) bytes, whatever they are, and the number that
- * UV_POLL stands for is checked by name when the addon is loaded.
+ * here, none of its structures is: a uv_poll_t is uv_handle_size(UV_POLL) bytes, and that number is checked at load.
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <node_api.h>
 #include <stdbool.h>
@@ -28,17 +28,15 @@
 
 /* ---- libuv, as far as it is used ---- */
 typedef struct uv_loop_s uv_loop_t;
-typedef struct uv_handle_s uv_handle_t;
-typedef struct uv_poll_s uv_poll_t;
+typedef struct uv_handle_s uv_handle_t; typedef struct uv_poll_s uv_poll_t;
 enum { UV_POLL = 8, UV_READABLE = 1 };
 extern size_t uv_handle_size(int type);
-extern const char *uv_handle_type_name(int type);
 extern void uv_handle_set_data(uv_handle_t *handle, void *data);
 extern void *uv_handle_get_data(const uv_handle_t *handle);
 extern int uv_poll_init(uv_loop_t *loop, uv_poll_t *poll, int fd);
 extern int uv_poll_start(uv_poll_t *poll, int events, void (*callback)(uv_poll_t *, int status, int events));
 extern void uv_close(uv_handle_t *handle, void (*callback)(uv_handle_t *));
-extern const char *uv_err_name(int error), *uv_strerror(int error);
+extern const char *uv_handle_type_name(int type), *uv_err_name(int error), *uv_strerror(int error);
 
 /* ---- what an environment owns ---- */
 enum { MAX_SLOTS = 1024, MAX_DATA = 1 << 16, MAX_CONTROL = 1 << 10, MAX_OPTION = 512, NAME_SIZE = 32, ROUNDS = 4 };
@@ -105,6 +103,12 @@ static bool getBytes(napi_env env, napi_value value, uint8_t **bytes, size_t *le
   return type == napi_uint8_array && (*bytes || *length == 0);
 }
 
+static napi_value newInt(napi_env env, int value) {
+  napi_value result = NULL;
+  napi_create_int32(env, value, &result);
+  return result;
+}
+
 /* The arguments of a call, the first naming one of this environment's sockets; throws where they do not. */
 static Socket *getSocket(napi_env env, napi_callback_info info, const char *usage, size_t count, napi_value *values) {
   int fd;
@@ -145,8 +149,7 @@ static napi_value openSocket(napi_env env, napi_callback_info info) {
   opened->addon = addonOf(env);
   opened->next = opened->addon->sockets;
   opened->addon->sockets = opened;
-  napi_create_int32(env, fd, &arguments[0]);
-  return arguments[0];
+  return newInt(env, fd);
 }
 
 static void finishEnding(Addon *addon) {
@@ -196,6 +199,13 @@ static void environmentEnds(napi_async_cleanup_hook_handle hook, void *data) {
   addon->ending = true;
   while (addon->sockets) closeOne(addon->sockets);
   finishEnding(addon);
+}
+
+/* Another descriptor of the same socket, for others to own and to close. */
+static napi_value duplicate(napi_env env, napi_callback_info info) {
+  ON_SOCKET(1, "duplicate(fd: number)");
+  int copy = fcntl(socket->fd, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? throwErrno(env, errno, "duplicate") : newInt(env, copy);
 }
 
 /* ---- bind, options, filter, send ---- */
@@ -257,9 +267,8 @@ static napi_value sendDatagram(napi_env env, napi_callback_info info) {
   if (!getBytes(env, arguments[1], &datagram, &length) || !getBytes(env, arguments[2], &to, &toLength))
     return throwUsage(env, usage);
   ssize_t result;
-  do {
-    result = sendto(socket->fd, datagram, length, MSG_NOSIGNAL, (void *)to, (socklen_t)toLength);
-  } while (result < 0 && errno == EINTR);
+  do result = sendto(socket->fd, datagram, length, MSG_NOSIGNAL, (void *)to, (socklen_t)toLength);
+  while (result < 0 && errno == EINTR);
   if (result < 0 && errno != EAGAIN && errno != ENOBUFS) return throwErrno(env, errno, "sendto");
   napi_get_boolean(env, result >= 0, &sent);
   return sent;
@@ -273,17 +282,13 @@ static int receiveBatch(Socket *socket, uint8_t *base) {
   int count;
   for (uint32_t index = 0; index < socket->slots; index++) {
     uint8_t *slot = base + index * slotSize(socket), *control = slot + sizeof(Slot);
-    struct msghdr *header = &socket->messages[index].msg_hdr;
     socket->vectors[index] = (struct iovec){control + socket->controlSize, socket->dataSize};
-    *header = (struct msghdr){.msg_iov = &socket->vectors[index], .msg_iovlen = 1};
-    header->msg_name = ((Slot *)slot)->name;
-    header->msg_namelen = NAME_SIZE;
-    header->msg_control = control;
-    header->msg_controllen = socket->controlSize;
+    socket->messages[index].msg_hdr = (struct msghdr){
+        .msg_name = ((Slot *)slot)->name, .msg_namelen = NAME_SIZE, .msg_iov = &socket->vectors[index], .msg_iovlen = 1,
+        .msg_control = control, .msg_controllen = socket->controlSize};
   }
-  do {
-    count = recvmmsg(socket->fd, socket->messages, socket->slots, MSG_DONTWAIT, NULL);
-  } while (count < 0 && errno == EINTR);
+  do count = recvmmsg(socket->fd, socket->messages, socket->slots, MSG_DONTWAIT, NULL);
+  while (count < 0 && errno == EINTR);
   if (count < 0) return -errno;
   for (int index = 0; index < count; index++) {
     Slot *slot = (Slot *)(base + (size_t)index * slotSize(socket));
@@ -317,7 +322,7 @@ static void pollReadable(uv_poll_t *poll, int status, int events) {
     napi_get_arraybuffer_info(env, buffer, &base, &length);
     received = length >= socket->slots * slotSize(socket) ? receiveBatch(socket, base) : -EFAULT;
     if (received == -EAGAIN) break;
-    napi_create_int32(env, received, &count);
+    count = newInt(env, received);
     /* As for any callback of Node's own, microtasks and process.nextTick run behind it. */
     if (napi_make_callback(env, NULL, receiver, callback, 1, &count, NULL) == napi_pending_exception) {
       napi_value exception;
@@ -352,11 +357,7 @@ static napi_value receive(napi_env env, napi_callback_info info) {
   uv_poll_t *poll = calloc(1, uv_handle_size(UV_POLL));
   struct mmsghdr *messages = calloc(slots, sizeof *messages + sizeof(struct iovec));
   int error = poll && messages ? uv_poll_init(socket->addon->loop, poll, socket->fd) : -ENOMEM;
-  if (error) {
-    free(poll);
-    free(messages);
-    return throwErrno(env, -error, "receive");
-  }
+  if (error) return free(poll), free(messages), throwErrno(env, -error, "receive");
   /* From here on closing the socket undoes everything. */
   uv_handle_set_data((uv_handle_t *)poll, socket);
   socket->poll = poll;
@@ -391,7 +392,7 @@ NAPI_MODULE_INIT() {
   const napi_property_descriptor calls[] = {
       CALL("socket", openSocket),    CALL("close", closeSocket),         CALL("bind", bindSocket),
       CALL("setsockopt", setOption), CALL("getsockopt", getOption),      CALL("send", sendDatagram),
-      CALL("receive", receive),      CALL("attachFilter", attachFilter),
+      CALL("duplicate", duplicate), CALL("receive", receive),      CALL("attachFilter", attachFilter),
   };
   napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);
   return exports;

@@ -10,6 +10,7 @@ import { addonFileName } from './file-name.ts'
 interface Addon {
   socket(domain: number, type: number, protocol: number): number
   close(fd: number): void
+  duplicate(fd: number): number
   bind(fd: number, sockaddr: Uint8Array): void
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): void
   getsockopt(fd: number, level: number, name: number): Uint8Array
@@ -31,6 +32,8 @@ export interface RawSocket {
   send(datagram: Uint8Array, to: Uint8Array): boolean
   /** Once per socket. The process (or worker) stays alive while the socket is open. */
   receive(options: ReceiveOptions): void
+  /** A second descriptor of the same socket, which the caller owns: for Node's `Socket` and `Server`. Options set here later act there too. */
+  duplicate(): number
   /** Twice is once. */
   close(): void
 }
@@ -74,6 +77,7 @@ export function openRawSocket(domain: number, type: number, protocol: number): R
     getOption: (level, name) => addon.getsockopt(fd, level, name),
     attachFilter: program => addon.attachFilter(fd, program),
     send: (datagram, to) => addon.send(fd, datagram, to),
+    duplicate: () => addon.duplicate(fd),
     receive: options => startReceiving(addon, fd, options, () => open),
     close: () => {
       if (open) addon.close(fd)

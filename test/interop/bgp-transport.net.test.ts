@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest'
-import { protocolTcp, socketDomains, streamSocket } from '../../speaker/bgp/tcp-options.ts'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
-import { openRawSocket } from '../../speaker/rawsock/rawsock.ts'
 import type { LabHost } from '../lab/node.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { peer, route } from './berth.ts'
@@ -12,16 +10,8 @@ import { until } from './until.ts'
 
 const v4 = '203.0.113.1/32'
 
-const noOptions = (await whyNoLab()) ?? (await buildRawsock().then(whyNoOptions))
-if (noOptions !== undefined) console.warn(`skipped: TCP-MD5 and GTSM: ${noOptions}`)
-
-/** Why options that Node does not know cannot be set here. */
-function whyNoOptions(): string | undefined {
-  const raw = openRawSocket(socketDomains.IPv4, streamSocket, protocolTcp)
-  const able = 'duplicate' in raw
-  raw.close()
-  return able ? undefined : 'the socket addon cannot hand a socket over to Node'
-}
+const obstacle = await whyNoLab()
+if (obstacle === undefined) await buildRawsock()
 
 /** One of the kernel's counters of a host (TcpExt). */
 async function counter(host: LabHost, name: string): Promise<number> {
@@ -33,7 +23,7 @@ async function counter(host: LabHost, name: string): Promise<number> {
 }
 
 await besideEachRouter(({ make, hosts, start, startRouter }) => {
-  test.skipIf(noOptions !== undefined)(
+  test.skipIf(obstacle !== undefined)(
     'TCP-MD5 with the right key, a wrong one, and one that changes while it runs',
     async () => {
       const { router, berth } = await start({ password: 'right' })
@@ -59,7 +49,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
     },
   )
 
-  test.skipIf(noOptions !== undefined)(
+  test.skipIf(obstacle !== undefined)(
     'TCP-MD5 on a connection that the router dials, with a key that changes',
     async () => {
       const { router, berth } = await start({ password: 'right' })
@@ -76,7 +66,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
     },
   )
 
-  test.skipIf(noOptions !== undefined)('GTSM on both sides, and each side alone drops what came too far', async () => {
+  test.skipIf(obstacle !== undefined)('GTSM on both sides, and each side alone drops what came too far', async () => {
     const { router, berth } = await start({ ttlSecurity: true })
     berth.configure([peer({ ttl: 255, minimumTtl: 255 })], { router: [route(v4)] })
     await seen(router, 1)

@@ -12,6 +12,9 @@ const packages = [
   'tcpdump',
   'netcat-openbsd',
   'curl',
+  'frr',
+  'bird2',
+  'gobgpd',
   'gcc',
   'libc6-dev',
 ]
