@@ -296,11 +296,13 @@ function naive(
 
 describe('under any sequence of requests and releases', () => {
   const claim = fc.record({
-    key: fc.constantFrom(undefined, 'k', 'l'),
-    backends: fc.constantFrom('Cluster', 'Local:app=web'),
+    key: fc.constantFrom(undefined, 'k', 'k', 'k', 'k', 'l'),
+    backends: fc.constantFrom('Cluster', 'Cluster', 'Cluster', 'Local:app=web'),
     ports: fc.constantFrom<SharingClaim['ports']>(
       [{ protocol: 'TCP', port: 80 }],
       [{ protocol: 'UDP', port: 80 }],
+      [{ protocol: 'SCTP', port: 80 }],
+      [{ protocol: 'SCTP', port: 443 }],
       [
         { protocol: 'TCP', port: 443 },
         { protocol: 'UDP', port: 443 },

@@ -115,6 +115,15 @@ describe('a new Service', () => {
     expect(events(plan)).toHaveLength(1)
   })
 
+  it('that hundreds of pools refuse is told so in a message that the API server takes', () => {
+    const pools = Array.from({ length: 500 }, (_, index) => pool(`pool-${index}`, [`2001:db8:${index}::/64`]))
+    const { after } = settle(service('web'), { pools })
+    expect(after.conditions[0]?.message).toHaveLength(8_000)
+    expect(after.conditions[0]?.message).toMatch(
+      /^The Service cannot have an IPv4 address\. Pool "pool-0" has no IPv4 addresses\..*…$/,
+    )
+  })
+
   it('of another class is left alone, whatever it shows', () => {
     expect(settle(service('web', { loadBalancerClass: 'other/lb', ingress: shows('192.0.2.1') })).plan).toEqual([])
   })

@@ -197,11 +197,11 @@ function carryOutRefusal(
   if (service.ingress.length > 0) actions.push({ kind: 'clearIngress' })
   if (service.allocatedFromPool !== undefined) actions.push({ kind: 'setPoolAnnotation', pool: undefined })
   const words = wordRefusal(refusal)
-  const current: AllocatedCondition = { status: 'False', reason: words.reason, message: words.text }
+  const current: AllocatedCondition = { status: 'False', reason: words.reason, message: fitting(words.text) }
   if (losses.length > 0) actions.push(lossEvent(losses))
   if (!conditionIsCurrent(service, current)) {
     const message = losses.length > 0 ? `${words.text} ${wordLosses(losses).text}` : words.text
-    actions.push({ kind: 'setCondition', condition: { ...current, message } })
+    actions.push({ kind: 'setCondition', condition: { ...current, message: fitting(message) } })
     actions.push(event('Warning', 'AllocationFailed', words.text))
   }
   return actions
@@ -221,6 +221,13 @@ function grantedCondition(
   if (losses.length > 0) return { status: 'True', reason: 'Reassigned', message: `${text} ${wordLosses(losses).text}` }
   return { status: 'True', reason: 'Allocated', message: text }
 }
+
+/** The API server takes 32,768 characters of a message; hundreds of pools have more to say, and nobody reads them there. */
+function fitting(text: string): string {
+  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`
+}
+
+const longestMessage = 8_000
 
 /** What a condition says about the past (which edit took an address) stays until something new is to be said. */
 function conditionIsCurrent(service: Service, wanted: AllocatedCondition): boolean {

@@ -167,9 +167,15 @@ export function startController(kubeconfig: string, flags: readonly string[] = [
     log,
     noise,
     async logged(message, timeoutMs) {
-      const look = (): Promise<true | undefined> =>
-        Promise.resolve(log.some(line => line.msg === message) ? true : undefined)
-      await until(look, `the controller logs "${message}"`, timeoutMs)
+      const look = (): Promise<boolean | undefined> => {
+        const isSaid = log.some(line => line.msg === message)
+        return Promise.resolve(isSaid || (child.exitCode !== null ? false : undefined))
+      }
+      const isSaid = await until(look, `the controller logs "${message}"`, timeoutMs).catch((error: unknown) => {
+        const said = log.slice(-20).map(line => JSON.stringify(line))
+        throw new Error(`${String(error)}; it said last:\n${[...said, ...noise].join('\n')}`, { cause: error })
+      })
+      if (!isSaid) throw new Error(`the controller ended: ${noise.join('\n')}`)
     },
     async end(signal) {
       if (child.exitCode === null && child.signalCode === null) {

@@ -115,7 +115,7 @@ describe('a controller that is killed twenty times behind a rude network', () =>
     await cluster.pool('large', { addresses: ['10.64.0.0/16'] })
     const witness = await startWitness()
     const kubeconfig = await proxy.kubeconfig()
-    const start = (): ControllerProcess => startController(kubeconfig, ['--lease-duration', '1', '--log-level', 'info'])
+    const start = (): ControllerProcess => startController(kubeconfig, ['--lease-duration', '2'])
 
     let killed = 0
     let adoptions = 0
@@ -142,11 +142,12 @@ describe('a controller that is killed twenty times behind a rude network', () =>
     const work = (async () => {
       let next = 0
       const worker = async (): Promise<void> => {
-        while (next < services) {
+        while (next < services && !hasEnded) {
           const index = next++
           const name = `web-${index}`
           await cluster.service(name)
           remaining.add(name)
+          await delay(random() * 250)
           if (index % 2 === 0) continue
           const victim = `web-${Math.floor(random() * index)}`
           if (remaining.delete(victim)) await cluster.remove(`${servicesPath}/${victim}`)
@@ -155,12 +156,14 @@ describe('a controller that is killed twenty times behind a rude network', () =>
       }
       await Promise.all(Array.from({ length: 6 }, worker))
     })()
+    // Awaited below; a failure before that must not be the one that is told.
+    work.catch(() => {})
 
     try {
       while (killed < kills) {
-        // Most die at work, some before their first list or in the middle of it.
-        if (random() < 0.75) await controller.logged(atWork, 30_000)
-        await delay(random() * 900)
+        // Most die in the middle of their first writes, some at ease, some before their first list or within it.
+        if (random() < 0.8) await controller.logged(atWork, 30_000)
+        await delay(random() * (random() < 0.6 ? 120 : 1_000))
         const exit = await controller.end('SIGKILL')
         if (exit !== 'SIGKILL') throw new Error(`the controller ended by itself: ${controller.noise.join('\n')}`)
         if (controller.log.some(line => line.msg === atWork)) adoptions++
