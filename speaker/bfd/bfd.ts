@@ -63,7 +63,7 @@ export function createBfd(options: { readonly onProblem: (text: string) => void 
     return unused(sourcePorts.first, sourcePorts.last, port => used.has(port))
   }
 
-  const add = (settings: BfdSessionSettings): void => {
+  const add = (settings: BfdSessionSettings): BfdSession => {
     const localDiscriminator = unused(1, 2 ** 32 - 1, number => byDiscriminator.has(number))
     const session = createSession({
       settings,
@@ -80,7 +80,7 @@ export function createBfd(options: { readonly onProblem: (text: string) => void 
     sessions.set(settings.name, session)
     byDiscriminator.set(localDiscriminator, session)
     byRemote.set(session.path.remote.value, [...(byRemote.get(session.path.remote.value) ?? []), session])
-    tell(session.status())
+    return session
   }
 
   const remove = (session: BfdSession): void => {
@@ -149,12 +149,14 @@ export function createBfd(options: { readonly onProblem: (text: string) => void 
         const next = wanted.get(session.settings.name)
         if (!next || identityOf(next) !== identityOf(session.settings)) remove(session)
       }
+      const added: BfdSession[] = []
       for (const settings of wanted.values()) {
         const session = sessions.get(settings.name)
-        if (!session) add(settings)
+        if (!session) added.push(add(settings))
         else if (JSON.stringify(settings) !== JSON.stringify(session.settings)) session.configure(settings)
       }
       settleEntrances()
+      for (const session of added) tell(session.status())
     },
     onState(listener) {
       listeners.add(listener)

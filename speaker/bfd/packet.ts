@@ -11,9 +11,9 @@
  * `checkAuthentication` (authentication.ts) → `step` (fsm.ts). The way out: `step` says what to send and until when to
  * wait → `encodeAuthenticated` → the session's own socket, whose source port is its own.
  *
- * Pure are this file, authentication.ts, demultiplex.ts, filter.ts, fsm.ts and session-state.ts: no clock, no socket, no
- * chance but those handed in. session.ts holds one session's state and its one timer, bfd.ts all sessions and sockets.
- * They live in the speaker's wire thread: what the main thread is busy with must not look like a dead neighbour.
+ * Pure are all files but three: no clock, no socket, no chance but those handed in. session.ts holds one session's state
+ * and its one timer, sockets.ts the sockets, bfd.ts all of them. They live in the speaker's wire thread: what the main
+ * thread is busy with must not look like a dead neighbour.
  *
  * A session climbs Down → Init → Up by hearing the other's state, and falls to Down when the other says so or is not
  * heard for the detection time. Until Up both send once a second at most. Intervals change at any time by a Poll

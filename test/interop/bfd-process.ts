@@ -61,8 +61,8 @@ if (process.send) {
 }
 
 function sendDatagram({ bytes, to, port, ttl }: Extract<ToBfdProcess, { kind: 'datagram' }>): void {
-  const socket = createSocket('udp4')
-  socket.bind(49152, () => {
+  const socket = createSocket(to.includes(':') ? 'udp6' : 'udp4')
+  socket.bind(0, () => {
     socket.setTTL(ttl)
     socket.send(bytes, port, to, () => socket.close())
   })
