@@ -120,10 +120,10 @@ describe('a controller that is killed twenty times behind a rude network', () =>
     let killed = 0
     let adoptions = 0
     let controller = start()
-    let hasEnded = false
+    const end = new AbortController()
     /** Spreads the work over the time that the kills take. */
     const untilKills = async (count: number): Promise<void> => {
-      if (killed >= count || hasEnded) return
+      if (killed >= count || end.signal.aborted) return
       await delay(20)
       return untilKills(count)
     }
@@ -142,7 +142,7 @@ describe('a controller that is killed twenty times behind a rude network', () =>
     const work = (async () => {
       let next = 0
       const worker = async (): Promise<void> => {
-        while (next < services && !hasEnded) {
+        while (next < services && !end.signal.aborted) {
           const index = next++
           const name = `web-${index}`
           await cluster.service(name)
@@ -190,7 +190,7 @@ describe('a controller that is killed twenty times behind a rude network', () =>
       expect(await controller.end('SIGTERM')).toBe(0)
       expect(controller.noise).toEqual([])
     } finally {
-      hasEnded = true
+      end.abort()
       clearInterval(faults)
       await controller.end('SIGKILL')
       await witness.stop()
