@@ -225,6 +225,16 @@ test('kubectl get shows of a peer who it is, of an advertisement what it speaks 
   expect(listed).toContain('l2advertisement.berth.dev/lan')
 })
 
+test('server-side apply, as GitOps tools use it, takes selectors', async () => {
+  const selectors = [{ matchLabels: { team: 'a' } }, { matchLabels: { team: 'b' } }]
+  const spec = { addresses: ['203.0.113.0/24'], serviceAllocation: { namespaceSelectors: selectors } }
+  const object = { apiVersion, kind: 'IPAddressPool', metadata: { name: 'gitops', namespace: 'default' }, spec }
+  const apply = () => controlPlane.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(object) })
+  expect(await apply()).toContain('serverside-applied')
+  object.spec.serviceAllocation.namespaceSelectors = selectors.toReversed()
+  expect(await apply()).toContain('serverside-applied')
+})
+
 test('kubectl get shows which node answers for a Service, and a status keeps its Service and follows the node', async () => {
   const kind = 'ServiceL2Status'
   const path = resourcePath(kind, 'default')

@@ -167,7 +167,7 @@ const poolRules: readonly Row[] = [
     rule: 'no selector stands twice',
     good: { ...pool('192.0.2.0/24'), serviceAllocation: { serviceSelectors: [labels('a', '1'), labels('a', '2')] } },
     bad: { ...pool('192.0.2.0/24'), serviceAllocation: { serviceSelectors: [labels('a', '1'), labels('a', '1')] } },
-    answer: 'Duplicate value: {"matchLabels":{"a":"1"}}',
+    answer: 'a selector stands here twice; write it once',
     parsed: 'used',
   },
 ]

@@ -38,6 +38,8 @@ export interface EventRecorderOptions {
 // A main job that is never done must not silence its own story: then one Event a while is sent all the same.
 const patienceMs = 2_000
 const busyCheckMs = 25
+// Without a reason of its own every abort makes a DOMException with a stack, for nobody to read.
+const woken = 'something waits to be sent'
 const maxAttempts = 5
 const maxSeries = 10_000
 const retryBackoff = { minMs: 100, maxMs: 5_000 }
@@ -68,7 +70,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       return
     }
     waiting.set(key, series)
-    wake.abort()
+    wake.abort(woken)
   }
 
   function remember(series: Series): void {

@@ -136,14 +136,19 @@ function clusterIPFamilies(spec: unknown): readonly IpFamily[] {
   const texts = listed.length > 0 ? listed : [fieldOf(spec, 'clusterIP')]
   const families: IpFamily[] = []
   for (const text of texts) {
-    // 'None' (headless) and '' (not yet assigned) are no addresses either.
-    const family = parseAddress(textOf(text) ?? '')?.family
+    const family = familyOf(textOf(text) ?? '')
     if (family !== undefined && !families.includes(family)) families.push(family)
   }
   const [first, ...more] = families
   if (first === undefined) return noFamilies
   if (more.length > 0) return families
   return first === 'IPv4' ? onlyIPv4 : onlyIPv6
+}
+
+/** The API server has checked that it is an address; 'None' (headless) and '' (not yet assigned) are none. */
+function familyOf(clusterIP: string): IpFamily | undefined {
+  if (clusterIP.includes(':')) return 'IPv6'
+  return clusterIP.includes('.') ? 'IPv4' : undefined
 }
 
 function ipFamilyPolicyOf(value: unknown): IpFamilyPolicy {

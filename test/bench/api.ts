@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import { parse } from 'yaml'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
@@ -42,6 +43,17 @@ export async function benchApi(controlPlane: ControlPlane, connections: number):
   const watchAgent = new Agent({ keepAlive: true, ...tls })
   const headers = user['token'] ? { authorization: `Bearer ${user['token']}` } : {}
 
+  const opened = (path: string): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const call = request(new URL(path, cluster.server), { agent: watchAgent, headers }, response => {
+        if (response.statusCode === 200) return resolve(response)
+        response.resume()
+        reject(new Error(`the API server refuses to watch ${path} (${response.statusCode})`))
+      })
+      call.on('error', reject)
+      call.end()
+    })
+
   return {
     call: (method, path, body, contentType = 'application/json') =>
       new Promise((resolve, reject) => {
@@ -61,30 +73,34 @@ export async function benchApi(controlPlane: ControlPlane, connections: number):
         call.on('error', reject)
         call.end(text)
       }),
-    watch: (path, onObject) =>
-      new Promise((resolve, reject) => {
-        const call = request(new URL(path, cluster.server), { agent: watchAgent, headers }, response => {
-          let rest = ''
-          if (response.statusCode !== 200) {
-            response.resume()
-            reject(new Error(`the API server refuses to watch ${path} (${response.statusCode})`))
-            return
+    watch: async (path, onObject) => {
+      let open: IncomingMessage | undefined
+      let closed = false
+      const follow = async (): Promise<void> => {
+        open = await opened(path)
+        let rest = ''
+        open.setEncoding('utf8')
+        open.on('data', (chunk: string) => {
+          const lines = (rest + chunk).split('\n')
+          rest = lines.pop() ?? ''
+          for (const line of lines) {
+            const event = JSON.parse(line) as { type: string; object: unknown }
+            onObject(event.type, event.object)
           }
-          response.setEncoding('utf8')
-          response.on('data', (chunk: string) => {
-            const lines = (rest + chunk).split('\n')
-            rest = lines.pop() ?? ''
-            for (const line of lines) {
-              const event = JSON.parse(line) as { type: string; object: unknown }
-              onObject(event.type, event.object)
-            }
-          })
-          response.on('error', () => undefined)
-          resolve({ close: () => response.destroy() })
         })
-        call.on('error', reject)
-        call.end()
-      }),
+        // The API server drops a watcher that cannot keep up. A new watch begins with all that is there.
+        open.once('close', () => {
+          if (!closed) void follow()
+        })
+      }
+      await follow()
+      return {
+        close: () => {
+          closed = true
+          open?.destroy()
+        },
+      }
+    },
     close: () => {
       agent.destroy()
       watchAgent.destroy()
