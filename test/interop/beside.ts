@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, onTestFinished } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, onTestFinished, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { createWorld, type World } from '../lab/namespace.ts'
 import { whyNoLab } from '../lab/tools.ts'
@@ -40,6 +40,11 @@ export async function besideEachRouter(define: (stage: Stage) => void): Promise<
       define(prepareStage(make))
     })
   }
+}
+
+/** A test of what only some makes can do: where one cannot, there is nothing to test, and so nothing to skip. */
+export function testWhere(can: boolean, name: string, run: () => Promise<void>): void {
+  if (can) test(name, run)
 }
 
 function prepareStage(make: RouterMake): Stage {

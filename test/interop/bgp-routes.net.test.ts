@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { address, peer, route } from './berth.ts'
-import { berthState, besideEachRouter, seen } from './beside.ts'
+import { berthState, besideEachRouter, seen, testWhere } from './beside.ts'
 import type { RouterMake } from './router.ts'
 import { until } from './until.ts'
 
@@ -83,7 +83,7 @@ await besideEachRouter(({ make, hosts, start }) => {
   })
 
   // Asked of FRR, since its zebra shows what the kernel makes of such a route.
-  test.runIf(make.name === 'FRR')('IPv4 routes by an IPv6 next hop, where this node has no IPv4 address', async () => {
+  testWhere(make.name === 'FRR', 'IPv4 routes by an IPv6 next hop, where this node has no IPv4 address', async () => {
     const node = hosts().node.namespace
     await node.run(['ip', 'addr', 'del', '192.0.2.1/24', 'dev', 'eth0'])
     onTestFinished(async () => void (await node.run(['ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0'])))
@@ -101,7 +101,7 @@ await besideEachRouter(({ make, hosts, start }) => {
     )
   })
 
-  test.runIf(make.name === 'FRR')('a router at the other end of an interface, and no address anywhere', async () => {
+  testWhere(make.name === 'FRR', 'a router at the other end of an interface, and no address anywhere', async () => {
     const node = hosts().node.namespace
     const addresses = ['192.0.2.1/24', '2001:db8:0:2::1/64']
     for (const one of addresses) await node.run(['ip', 'addr', 'del', one, 'dev', 'eth0'])
@@ -168,7 +168,7 @@ await besideEachRouter(({ make, hosts, start }) => {
   })
 
   // GoBGP keeps what it has heard and never asks.
-  test.skipIf(make.name === 'GoBGP')('a router that asks again is told again', async () => {
+  testWhere(make.name !== 'GoBGP', 'a router that asks again is told again', async () => {
     const { router, berth } = await start()
     berth.configure([peer()], { router: [route(v4), route(v6)] })
     await seen(router, 2)
