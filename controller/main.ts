@@ -1,9 +1,6 @@
 import { createLog } from '../program/log.ts'
-import { saveMemory } from '../program/memory.ts'
 import { parseOptions } from './options.ts'
 import { runController } from './program.ts'
-
-saveMemory()
 
 const parsed = parseOptions(process.argv.slice(2), process.env)
 if ('answer' in parsed) {

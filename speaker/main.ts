@@ -1,9 +1,9 @@
 import { loadCredentials } from '../kube/credentials.ts'
 import { createTransport } from '../kube/transport.ts'
 import { createLog } from '../program/log.ts'
-import { saveMemory } from '../program/memory.ts'
 import { readFlags, type SpeakerFlags } from './flags.ts'
 import { createSpeakerHttp } from './http.ts'
+import { saveMemory } from './memory.ts'
 import { createSpeaker } from './speaker.ts'
 import { startWire } from './wire/wire.ts'
 

@@ -10,6 +10,8 @@ import { type Program, startProgram } from './program.ts'
 /** A load balancer's controller that can be put on a control plane and measured. */
 export interface Contender {
   readonly name: 'Berth' | 'MetalLB'
+  /** How often the start is measured. */
+  readonly rounds: number
   /** Namespaces, CRDs and one pool that holds every address the benchmarks ask for. */
   prepare(): Promise<void>
   startController(): Promise<Program>
@@ -21,6 +23,7 @@ const root = join(import.meta.dirname, '../..')
 export function berth(controlPlane: ControlPlane): Contender {
   return {
     name: 'Berth',
+    rounds: 3,
     prepare: async () => {
       await controlPlane.kubectl(['apply', '-f', '-'], { input: poolManifest('berth.dev/v1beta1', 'berth-system') })
     },
@@ -33,12 +36,15 @@ export function berth(controlPlane: ControlPlane): Contender {
   }
 }
 
-/**
- * The command that runs one of Berth's bundles. Node sizes its heap by the machine and lets garbage lie as long as there is
- * room; a program that runs on every node has to be told to tidy up sooner.
- */
+/** The command that runs one of Berth's bundles; build.ts says why with these flags. */
 export function bundle(program: 'controller' | 'speaker'): readonly string[] {
-  return [process.execPath, '--max-semi-space-size=1', '--max-old-space-size=256', join(root, `dist/${program}.js`)]
+  const semiSpaceMB = program === 'controller' ? 4 : 1
+  return [
+    process.execPath,
+    `--max-semi-space-size=${semiSpaceMB}`,
+    '--max-old-space-size=192',
+    join(root, `dist/${program}.js`),
+  ]
 }
 
 /** The real MetalLB, built from its Go module, with webhooks off (they serve admission, not assignment). */
@@ -46,6 +52,7 @@ export function metallb(controlPlane: ControlPlane): Contender {
   const podName = 'metallb-controller-0'
   return {
     name: 'MetalLB',
+    rounds: 1,
     prepare: async () => {
       for (const file of await metallbCRDs()) await controlPlane.kubectl(['apply', '--server-side', '-f', file])
       await controlPlane.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
