@@ -2,6 +2,7 @@ import { startControlPlane } from '../control-plane/control-plane.ts'
 import { berth, metallb } from './contenders.ts'
 import { benchControllers } from './controller.ts'
 import { number, table } from './report.ts'
+import { percentile } from './statistics.ts'
 
 /** Assignments of many pending Services, latency of new ones, and memory: Berth's controller beside MetalLB's. */
 export async function controllerSection(options: {
@@ -28,6 +29,7 @@ export async function controllerSection(options: {
     `${number(result.createToAddressP99Ms, 1)} ms`,
     `${number(result.peakResidentMB)} MB`,
   ])
+  const bare = ['a bare client', '', '', '', '', milliseconds(bench.bareMs, 0.5), milliseconds(bench.bareMs, 0.99), '']
   const [ours, theirs] = bench.results
   const ratios =
     ours && theirs
@@ -36,13 +38,18 @@ export async function controllerSection(options: {
   return `## Controller: from pending to an address
 
 ${number(size.services)} pending Services, from the start of the process until the last one has its address; then
-${number(size.steadyPerSecond)} new Services a second, each timed from its creation to its address. The limit is what the control plane
+${number(size.steadyPerSecond)} new Services a second, each timed from its creation to its address (a bare client creates each and patches it itself:
+nothing can be faster). The limit is what the control plane
 itself takes when a bare client does nothing but patch Service status: ${number(bench.rawPerSecond)} a second (median) on
 ${bench.rawConnections} connections, the best of 8, 16 and 32. It is measured anew before every start; per second and share of the limit
 are medians, of three starts of Berth and one of MetalLB. Controllers write Events besides; Berth sends them when its queue is empty.
 
-${table(['controller', 'all assigned', 'per second', 'share of the limit', 'processor time', 'new Service p50', 'p99', 'peak memory'], rows)}
+${table(['controller', 'all assigned', 'per second', 'share of the limit', 'processor time', 'new Service p50', 'p99', 'peak memory'], [...rows, bare])}
 
 ${ratios}
 `
+}
+
+function milliseconds(samples: readonly number[], share: number): string {
+  return `${number(percentile(samples, share), 1)} ms`
 }

@@ -5,6 +5,7 @@ import type { Program } from './program.ts'
 import {
   allAssigned,
   clearAssignments,
+  createAndPatchMs,
   createPending,
   createToAddressMs,
   deleteServices,
@@ -32,6 +33,8 @@ export interface ControllerResult {
 export interface ControllerBench {
   readonly rawPerSecond: number
   readonly rawConnections: number
+  /** A bare client's creation and patch of each Service of a steady stream. */
+  readonly bareMs: readonly number[]
   readonly results: readonly ControllerResult[]
 }
 
@@ -55,6 +58,8 @@ export async function benchControllers(
   try {
     progress(`creating ${size.services} pending Services`)
     await createPending(api, size.services)
+    const bareMs = await createAndPatchMs(api, size.steadyServices, size.steadyPerSecond)
+    await deleteServices(api, steadyPrefix)
     const connections = await bestConnections(api, size, progress)
     const raw: number[] = []
     const results: ControllerResult[] = []
@@ -75,7 +80,7 @@ export async function benchControllers(
         await clearAssignments(api)
       }
     }
-    return { rawPerSecond: median(raw), rawConnections: connections, results }
+    return { rawPerSecond: median(raw), rawConnections: connections, bareMs, results }
   } finally {
     await deleteServices(api)
     api.close()

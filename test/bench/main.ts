@@ -1,15 +1,21 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { allocatorSection } from './allocator.ts'
 import { answersSection } from './answers-section.ts'
 import { controllerSection } from './controller-section.ts'
-import { machineLine } from './report.ts'
+import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
 
 /** A part of docs/benchmarks.md: measured now, and described in words that stay true whatever the numbers are. */
 type Section = (options: { readonly quick: boolean; readonly progress: (line: string) => void }) => Promise<string>
+
+const head = `# Benchmarks
+
+Written by \`npm run bench\`; nothing here is typed in by hand. Ratios are what counts: each table holds the peer or the
+limit that was measured in the same run, on the same machine, minutes apart.
+`
 
 const sections: Readonly<Record<string, Section>> = {
   allocator: allocatorSection,
@@ -27,14 +33,13 @@ if (values.help || unknown.length > 0) {
   if (unknown.length > 0) process.stdout.write(`There is no benchmark called ${unknown.join(' or ')}.\n\n`)
   process.stdout.write(`npm run bench -- [--quick] [${Object.keys(sections).join('] [')}]
 
-Without a name all of them are run and docs/benchmarks.md is written anew; with names, or with --quick (a tenth of the
-size, to see that it works), the tables are only printed. A whole run takes about ten minutes and wants a quiet machine.
+Writes what it measured into docs/benchmarks.md; without a name everything, which takes about ten minutes and wants a
+quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
 `)
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 
 const chosen = Object.entries(sections).filter(([name]) => positionals.length === 0 || positionals.includes(name))
-const whole = positionals.length === 0 && !values.quick
 const machine = await machineLine()
 process.stdout.write(`Measuring on ${machine}\n`)
 process.stdout.write('building the bundles that the image holds\n')
@@ -45,16 +50,12 @@ for (const [name, measure] of chosen) {
   process.stdout.write(`\n${name}\n`)
   const text = await measure({ quick: values.quick, progress: line => process.stdout.write(`  ${line}\n`) })
   process.stdout.write(`\n${text}\n`)
-  texts.push(text)
+  texts.push(`${text}\nMeasured on ${machine}.\n`)
 }
-if (whole) {
+if (!values.quick) {
   const file = join(import.meta.dirname, '../../docs/benchmarks.md')
-  const head = `# Benchmarks
-
-Written by \`npm run bench\`; nothing here is typed in by hand. Ratios are what counts: each table holds the peer or the
-limit that was measured in the same run, on the same machine, minutes apart. Measured on ${machine}.
-`
-  await writeFile(file, `${[head, ...texts].join('\n')}\n`)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, withSections(await readFile(file, 'utf8').catch(() => head), texts))
   process.stdout.write('\ndocs/benchmarks.md is written\n')
 }
 process.exit(0)

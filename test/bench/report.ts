@@ -24,3 +24,11 @@ export async function machineLine(): Promise<string> {
   const load = (await readFile('/proc/loadavg', 'utf8')).split(' ')[0]
   return `${cpus().length} × ${processor}, ${number(totalmem() / 1e9)} GB, Linux ${release()}, Node ${process.version}, load average ${load} at the start, ${new Date().toISOString().slice(0, 10)}`
 }
+
+/** A document whose sections (`## …`) with the headings of these texts are replaced by them; new ones come last. */
+export function withSections(document: string, texts: readonly string[]): string {
+  const [head = '', ...sections] = document.split(/\n(?=## )/)
+  const headingOf = (text: string): string => text.split('\n')[0] ?? ''
+  const byHeading = new Map([...sections, ...texts].map(text => [headingOf(text), text.trimEnd()]))
+  return `${[head.trimEnd(), ...byHeading.values()].join('\n\n')}\n`
+}

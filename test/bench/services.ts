@@ -116,6 +116,32 @@ export async function allAssigned(api: BenchApi, count: number, timeoutMs: numbe
   }
 }
 
+/**
+ * What the API server alone takes for a new Service: a bare client creates Services at a steady rate and patches an address
+ * into each as soon as its creation is answered. The milliseconds of each: no controller can be faster.
+ */
+export async function createAndPatchMs(api: BenchApi, count: number, perSecond: number): Promise<readonly number[]> {
+  const tookMs: number[] = []
+  const begin = performance.now()
+  const runs: Promise<void>[] = []
+  for (let index = 0; index < count; index++) {
+    const waitMs = begin + (index * 1000) / perSecond - performance.now()
+    if (waitMs > 0) await new Promise(wake => setTimeout(wake, waitMs))
+    const start = performance.now()
+    const name = `${steadyPrefix}${index}`
+    const ip = `10.79.${index >> 8}.${index & 255}`
+    const patch = { status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } } }
+    const both = async (): Promise<void> => {
+      await api.call('POST', servicesPath, serviceManifest(name))
+      await api.call('PATCH', `${servicesPath}/${name}/status`, patch, 'application/merge-patch+json')
+      tookMs.push(performance.now() - start)
+    }
+    runs.push(both())
+  }
+  await Promise.all(runs)
+  return tookMs
+}
+
 /** How the names of the Services of `createToAddressMs` start. */
 export const steadyPrefix = 'steady-'
 
