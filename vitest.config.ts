@@ -5,6 +5,11 @@ import { defineConfig } from 'vitest/config'
  * api:  a real etcd and kube-apiserver on loopback.
  * net:  network namespaces, raw sockets, real kube-proxy; skipped with the reason where they cannot be had.
  */
+
+// Real daemons on a shared machine that can stall for a second: in CI such a test may have a second try, and the output
+// tells which one took it. At a desk every failure is shown at once.
+const retry = process.env['CI'] === 'true' ? 1 : 0
+
 export default defineConfig({
   test: {
     projects: [
@@ -23,6 +28,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 900_000,
           fileParallelism: false,
+          retry,
         },
       },
       {
@@ -33,6 +39,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 900_000,
           fileParallelism: false,
+          retry,
         },
       },
     ],
