@@ -16,6 +16,7 @@ interface SpeakerResult {
   readonly idleCpuShare: number
 }
 
+const berthStatusPath = '/apis/berth.dev/v1beta1/servicel2statuses'
 const metallbStatusPath = '/apis/metallb.io/v1beta1/servicel2statuses'
 const apiServer = { host: '198.51.100.1', port: '6443' }
 
@@ -97,10 +98,11 @@ async function measureBerth(
   progress: (line: string) => void,
 ): Promise<SpeakerResult> {
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: configuration('berth.dev/v1beta1', 'berth-system') })
+  await served(api, berthStatusPath)
   const command = [...bundle('speaker'), '--namespace', 'berth-system', '--node-name', 'node-1', '--port', '0']
   const environment = await podEnvironment(lab.controlPlane, 'berth-system', apiServer)
   const start = { command, environment }
-  return measure(lab, api, 'Berth', start, '/apis/berth.dev/v1beta1/servicel2statuses', services, progress)
+  return measure(lab, api, 'Berth', start, berthStatusPath, services, progress)
 }
 
 async function measureMetalLB(
