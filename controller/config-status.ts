@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { ConfigVerdict } from '../crds/resolve.ts'
+import { resourcePath } from '../crds/resources.ts'
 import { isConflict, isNotFound } from '../kube/api-error.ts'
 import { patchStatus } from '../kube/apply.ts'
 import { setCondition } from '../kube/conditions.ts'
@@ -41,15 +42,6 @@ export interface ConfigStatusOptions {
 
 const counterDelayMs = 1_000
 
-const plurals: Readonly<Record<ConfigVerdict['kind'], string>> = {
-  IPAddressPool: 'ipaddresspools',
-  L2Advertisement: 'l2advertisements',
-  BGPAdvertisement: 'bgpadvertisements',
-  BGPPeer: 'bgppeers',
-  BFDProfile: 'bfdprofiles',
-  Community: 'communities',
-}
-
 export function createConfigStatus(options: ConfigStatusOptions): ConfigStatus {
   const { transport, namespace, config, ledger, mayWrite, log } = options
   const written = new Map<string, string>()
@@ -78,7 +70,7 @@ export function createConfigStatus(options: ConfigStatusOptions): ConfigStatus {
     if (conditions === verdict.conditions && written.get(id) === told) return
     try {
       await patchStatus(transport, {
-        path: `/apis/berth.dev/v1beta1/namespaces/${verdict.namespace}/${plurals[kind]}/${verdict.name}`,
+        path: `${resourcePath(kind, verdict.namespace)}/${verdict.name}`,
         resourceVersion: verdict.resourceVersion,
         patch: { status: { ...counts, ...(conditions !== verdict.conditions && { conditions }) } },
         fieldManager,
