@@ -43,6 +43,9 @@ export type ConfigProblemReason =
   | 'DuplicateCommunity'
   | 'AggregationTooShort'
   | 'ConflictingLocalPref'
+  | 'ConflictingMED'
+  | 'ConflictingASPathPrepend'
+  | 'EchoModeUnsupported'
 
 /** Addresses that Berth may hand out, and to whom. */
 export interface IPAddressPool {
@@ -86,6 +89,14 @@ export interface BGPAdvertisement {
   readonly pools: PoolSelection
   readonly aggregationLength: Readonly<Record<IpFamily, number>>
   readonly localPref: number | undefined
+  /** MULTI_EXIT_DISC; undefined = the routes have none. */
+  readonly multiExitDisc: number | undefined
+  /** How many times more than once the AS stands in the path that other ASes get. */
+  readonly asPathPrepend: number
+  /** Whether routes carry the number of the node's endpoints as their bandwidth. */
+  readonly weightByEndpoints: boolean
+  /** Families of addresses that are announced; never empty. */
+  readonly addressFamilies: readonly IpFamily[]
   readonly communities: readonly BGPCommunity[]
   readonly nodeSelectors: readonly LabelSelector[]
   readonly serviceSelectors: readonly LabelSelector[]
@@ -118,6 +129,10 @@ export interface BGPPeer {
   readonly bfdProfile: string | undefined
   readonly enableGracefulRestart: boolean
   readonly ebgpMultiHop: boolean
+  /** GTSM, RFC 5082: only packets of which no router has taken a hop are taken. */
+  readonly ttlSecurity: boolean
+  /** Whether the peer is waited for instead of dialled. */
+  readonly passive: boolean
   readonly vrf: string | undefined
   readonly dualStackAddressFamily: boolean
 }

@@ -31,6 +31,8 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
     bfdProfile: textAt(child(spec, 'bfdProfile')),
     enableGracefulRestart: booleanAt(child(spec, 'enableGracefulRestart'), false),
     ebgpMultiHop: booleanAt(child(spec, 'ebgpMultiHop'), false),
+    ttlSecurity: booleanAt(child(spec, 'ttlSecurity'), false),
+    passive: booleanAt(child(spec, 'passive'), false),
     vrf: textAt(child(spec, 'vrf')),
     dualStackAddressFamily: booleanAt(child(spec, 'dualStackAddressFamily'), false),
   }
@@ -39,6 +41,9 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
   }
   if (peer.ebgpMultiHop && isInternal(peer)) {
     refuse(child(spec, 'ebgpMultiHop'), 'is for a peer of another ASN; remove it, iBGP may cross hops anyway')
+  }
+  if (peer.ttlSecurity && peer.ebgpMultiHop) {
+    refuse(child(spec, 'ttlSecurity'), 'is for a router that is one hop away; remove it, or ebgpMultiHop')
   }
   if (peer.dualStackAddressFamily && booleanAt(child(spec, 'disableMP'), false)) {
     refuse(child(spec, 'disableMP'), 'contradicts dualStackAddressFamily; write one of them')

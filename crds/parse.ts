@@ -201,6 +201,10 @@ function readBGPAdvertisement(spec: Field, metadata: ResourceMetadata): Read<Unr
     pools: poolReferencesAt(spec),
     aggregationLength: lengths,
     localPref: integerAt(child(spec, 'localPref'), { min: 0, max: 2 ** 32 - 1 }),
+    multiExitDisc: integerAt(child(spec, 'med'), { min: 0, max: 2 ** 32 - 1 }),
+    asPathPrepend: integerAt(child(spec, 'asPathPrepend'), { min: 0, max: 16 }) ?? 0,
+    weightByEndpoints: booleanAt(child(spec, 'weightByEndpoints'), false),
+    addressFamilies: familiesAt(child(spec, 'addressFamilies')),
     communities: listAt(child(spec, 'communities')).map(communityReferenceAt),
     nodeSelectors: selectorsAt(child(spec, 'nodeSelectors')),
     serviceSelectors: selectorsAt(serviceSelectors),
@@ -210,6 +214,16 @@ function readBGPAdvertisement(spec: Field, metadata: ResourceMetadata): Read<Unr
     refuse(serviceSelectors, 'a prefix of several addresses has no one Service; remove the aggregation lengths or this')
   }
   return { value }
+}
+
+/** None named means both. */
+function familiesAt(field: Field): readonly IpFamily[] {
+  const named = namesAt(field)
+  for (const [index, name] of named.entries()) {
+    if (name !== 'IPv4' && name !== 'IPv6')
+      refuse({ path: `${field.path}[${index}]`, value: name }, 'write IPv4 or IPv6')
+  }
+  return (['IPv4', 'IPv6'] as const).filter(family => named.length === 0 || named.includes(family))
 }
 
 const communityForms = 'write 65000:100 (two numbers up to 65535) or large:65000:1:2 (three numbers up to 4294967295)'

@@ -18,6 +18,7 @@ export const plurals = {
   Community: 'communities',
   ServiceL2Status: 'servicel2statuses',
   ServiceBGPStatus: 'servicebgpstatuses',
+  BGPSessionStatus: 'bgpsessionstatuses',
 } as const
 
 /** The API's path of all objects of a kind in a namespace, or in all namespaces. */
@@ -94,6 +95,10 @@ export interface BGPAdvertisementSpec {
   readonly aggregationLength?: number
   readonly aggregationLengthV6?: number
   readonly localPref?: number
+  readonly med?: number
+  readonly asPathPrepend?: number
+  readonly weightByEndpoints?: boolean
+  readonly addressFamilies?: readonly string[]
   readonly communities?: readonly string[]
   readonly ipAddressPools?: readonly string[]
   readonly ipAddressPoolSelectors?: readonly LabelSelectorResource[]
@@ -121,6 +126,8 @@ export interface BGPPeerSpec {
   readonly bfdProfile?: string
   readonly enableGracefulRestart?: boolean
   readonly ebgpMultiHop?: boolean
+  readonly ttlSecurity?: boolean
+  readonly passive?: boolean
   readonly vrf?: string
   readonly disableMP?: boolean
   readonly dualStackAddressFamily?: boolean

@@ -23,6 +23,8 @@ const plain: BGPPeer = {
   bfdProfile: undefined,
   enableGracefulRestart: false,
   ebgpMultiHop: false,
+  ttlSecurity: false,
+  passive: false,
   vrf: undefined,
   dualStackAddressFamily: false,
 }

@@ -53,15 +53,12 @@ export function peerSettings(peer: BGPPeer, node: NodeTerms): ConfiguredPeer | P
     families: bothFamilies ? ['IPv4', 'IPv6'] : [family],
     extendedNextHop: family === 'IPv6' && bothFamilies,
     gracefulRestart: peer.enableGracefulRestart ? { restartTimeSeconds } : undefined,
-    // Whoever does not say which AS it waits for may as well be dialled.
-    direction: typeof peerASN === 'number' ? 'active' : 'both',
+    direction: directionOf(peer),
     remote,
     port: peer.peerPort,
     sourceAddress,
     device: peer.vrf,
-    // A neighbour of another AS is next to us unless told otherwise; packets that go further are not for it.
-    ttl: isExternal && !peer.ebgpMultiHop ? 1 : undefined,
-    minimumTtl: undefined,
+    ...hopsOf(peer, isExternal),
     password: node.password,
     nextHops: {},
   }
@@ -74,6 +71,19 @@ function remoteOf({ peerAddress }: BGPPeer): ConfiguredPeer['remote'] | PeerProb
   if (isLinkLocal(address))
     return { problem: `"${peerAddress.address}" is link-local: name the peer's interface instead` }
   return { address }
+}
+
+/** Whoever does not say which AS it waits for may as well be dialled. */
+function directionOf({ passive, peerASN }: BGPPeer): ConfiguredPeer['direction'] {
+  if (passive) return 'passive'
+  return typeof peerASN === 'number' ? 'active' : 'both'
+}
+
+/** A neighbour of another AS is next to us unless told otherwise; packets that go further are not for it. */
+function hopsOf(peer: BGPPeer, isExternal: boolean): Pick<ConfiguredPeer, 'ttl' | 'minimumTtl'> {
+  // RFC 5082 §3: both send with 255, so that what comes with less has been forwarded by somebody.
+  if (peer.ttlSecurity) return { ttl: 255, minimumTtl: 255 }
+  return { ttl: isExternal && !peer.ebgpMultiHop ? 1 : undefined, minimumTtl: undefined }
 }
 
 /** One of hold time and keepalive gives the other: a keepalive is a third of the hold time. */
