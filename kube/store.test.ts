@@ -149,6 +149,21 @@ describe('a write of one’s own', () => {
     expect(texts(store)).toEqual(['a=on'])
   })
 
+  it('that deleted an object is not undone by what the watch still has to tell of its predecessor', () => {
+    const store = createStore<Thing>()
+    store.replace([], '0')
+    store.accept(thing('a', 5, 'mine', 'second'))
+    store.acceptDeletion('a', 'second')
+    store.observe(seen(thing('a', 3, 'stale', 'first')))
+    store.replace([seen(thing('a', 3, 'stale', 'first'))], '3')
+    store.observeDeletion('a', 'first', '4')
+    store.observe(seen(thing('a', 5, 'mine', 'second')))
+    expect(texts(store)).toEqual([])
+    store.observeDeletion('a', 'second', '6')
+    store.observe(seen(thing('a', 7, 'again', 'third')))
+    expect(texts(store)).toEqual(['a=again'])
+  })
+
   it('that deleted an object is not undone by older events and lists', () => {
     const store = createStore<Thing>()
     store.replace([seen(thing('a', 1))], '5')

@@ -68,8 +68,9 @@ export interface StoreWriter<T extends Stored> {
 export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
   const known = new Map<string, T>()
   const listeners = new Set<(change: Change<T>) => void>()
-  // The uids of objects that we deleted and whose DELETED event has not come yet. A uid never comes back.
-  const deleted = new Set<string>()
+  // By key, the objects that we deleted and whose DELETED event has not come yet, as they were last known. Whatever is
+  // older, of them or of a predecessor with the same name, the watch has still to tell, and it is over already.
+  const deleted = new Map<string, Stored>()
   let shownUpTo = ''
   let hasSynced = false
   let listenerError = throwLater
@@ -103,10 +104,18 @@ export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
     notify(key, before, undefined)
   }
 
+  /** Whether this is of an object that we deleted, or of one before it. */
+  function isOver({ key, uid, resourceVersion }: Stored): boolean {
+    const last = deleted.get(key)
+    return (
+      last !== undefined && (last.uid === uid || compareResourceVersions(resourceVersion, last.resourceVersion) < 0)
+    )
+  }
+
   /** Brings in what was observed, unless the store knows the same or better. */
   function takeIn(observed: Observed<T>, serverWentBack: boolean): void {
     const before = known.get(observed.key)
-    if (deleted.has(observed.uid)) return
+    if (isOver(observed)) return
     if (before !== undefined && !serverWentBack) {
       const age = compareResourceVersions(observed.resourceVersion, before.resourceVersion)
       if (age < 0 || (age === 0 && observed.uid === before.uid)) return
@@ -137,7 +146,7 @@ export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
       return () => listeners.delete(own)
     },
     accept(value) {
-      if (deleted.has(value.uid) || compareResourceVersions(value.resourceVersion, shownUpTo) <= 0) return
+      if (isOver(value) || compareResourceVersions(value.resourceVersion, shownUpTo) <= 0) return
       const before = known.get(value.key)
       if (before !== undefined && compareResourceVersions(value.resourceVersion, before.resourceVersion) <= 0) return
       set(value)
@@ -145,8 +154,9 @@ export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
     acceptDeletion(key, uid) {
       // Without a value of that uid the DELETED event was faster than the answer, or is still to come for an object that
       // was never for us: nothing to hide in either case.
-      if (known.get(key)?.uid !== uid) return
-      deleted.add(uid)
+      const last = known.get(key)
+      if (last?.uid !== uid) return
+      deleted.set(key, { key, uid, resourceVersion: last.resourceVersion })
       remove(key)
     },
     observe(observed) {
@@ -155,7 +165,7 @@ export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
     },
     observeDeletion(key, uid, resourceVersion) {
       shownUpTo = laterResourceVersion(shownUpTo, resourceVersion)
-      deleted.delete(uid)
+      if (deleted.get(key)?.uid === uid) deleted.delete(key)
       const before = known.get(key)
       if (before !== undefined && compareResourceVersions(resourceVersion, before.resourceVersion) >= 0) remove(key)
     },
@@ -171,7 +181,11 @@ export function createStore<T extends Stored>(): Store<T> & StoreWriter<T> {
         listedKeys.add(observed.key)
         listedUids.add(observed.uid)
       }
-      for (const uid of deleted) if (!listedUids.has(uid)) deleted.delete(uid)
+      for (const { key, uid, resourceVersion: lastVersion } of deleted.values()) {
+        // A list from before it was made does not have it either, and says nothing of its end.
+        const later = compareResourceVersions(resourceVersion, lastVersion) >= 0
+        if (serverWentBack || (later && !listedUids.has(uid))) deleted.delete(key)
+      }
       for (const [key, value] of known) {
         const older = compareResourceVersions(value.resourceVersion, resourceVersion) <= 0
         if (!listedKeys.has(key) && (older || serverWentBack)) remove(key)
