@@ -1,9 +1,10 @@
 import type { Condition, Service, ServiceKey } from '../kube/service.ts'
 import { type Address, sameAddress } from '../net/address.ts'
-import { type AllocationRequest, allocate, type FamilyWish, otherFamily, type Refusal } from './allocator.ts'
+import { type AllocationRequest, allocate, otherFamily, type Refusal } from './allocator.ts'
 import { type Circumstances, includesAddress, type Loss, type MissingFamily, type Review, review } from './keep.ts'
 import type { Grant, LedgerView, Waiter, WaitingLine } from './ledger.ts'
 import { type Wording, wordAllocation, wordLosses, wordMissing, wordRefusal } from './refusal.ts'
+import { isOfClass, isRefusal, requestOf, shownAddresses, showsExactly } from './request.ts'
 import { claimOf, sameClaim } from './sharing.ts'
 
 /** The type of the condition that tells whether a Service has its addresses, and why not. */
@@ -298,63 +299,6 @@ function planLeaving(snapshot: Snapshot, service: Service): readonly ServiceActi
   if (ledger.grantOf(service.key)) return actions
   const grant = adoptable(snapshot)
   return grant ? [...actions, { kind: 'hold', grant }] : actions
-}
-
-function requestOf(service: Service): AllocationRequest | Refusal {
-  const wish = wishOf(service)
-  if (isRefusal(wish)) return wish
-  const { request } = service
-  const isReadable = request.problem === undefined
-  return {
-    service: service.key,
-    namespace: service.namespace,
-    labels: service.labels,
-    wish,
-    addresses: isReadable ? request.addresses : [],
-    pool: isReadable ? request.pool : undefined,
-    claim: claimOf(service),
-  }
-}
-
-/** The API server has given the Service its cluster IPs by its families and policy; the addresses follow them. */
-function wishOf({ clusterIPFamilies, ipFamilyPolicy }: Service): FamilyWish | Refusal {
-  const [primary, secondary] = clusterIPFamilies
-  if (!primary) return { kind: 'noClusterIP' }
-  if (!secondary)
-    return ipFamilyPolicy === 'RequireDualStack'
-      ? { kind: 'secondClusterIPMissing', family: otherFamily(primary) }
-      : { kind: 'one', family: primary }
-  switch (ipFamilyPolicy) {
-    case 'SingleStack':
-      return { kind: 'one', family: primary }
-    case 'PreferDualStack':
-      return { kind: 'preferBoth', primary }
-    case 'RequireDualStack':
-      return { kind: 'both', primary }
-  }
-}
-
-function isRefusal(value: AllocationRequest | FamilyWish | Refusal): value is Refusal {
-  return 'kind' in value && (value.kind === 'noClusterIP' || value.kind === 'secondClusterIPMissing')
-}
-
-function isOfClass(service: Service, wanted: string | undefined): boolean {
-  return (service.loadBalancerClass ?? '') === (wanted ?? '')
-}
-
-function shownAddresses(service: Service): readonly Address[] {
-  return service.ingress.flatMap(element => (element.kind === 'address' ? [element.address] : []))
-}
-
-function showsExactly(service: Service, addresses: readonly Address[]): boolean {
-  const { ingress } = service
-  return (
-    ingress.length === addresses.length &&
-    ingress.every((element, index) => {
-      const address = addresses[index]
-      return element.kind === 'address' && address !== undefined && sameAddress(element.address, address)
-    })
-  )
 }
 
 function grantFor(service: Service, pool: string, addresses: readonly Address[], published: boolean): Grant {

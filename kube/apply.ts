@@ -29,29 +29,3 @@ export function patchStatus<T>(transport: Transport, change: StatusPatch): Promi
   }
   return transport.request<T>(request)
 }
-
-/** An object of which one manager owns the fields that it names. */
-export interface ServerSideApply {
-  /** Path of the object. */
-  readonly path: string
-  /** With apiVersion, kind and metadata.name. */
-  readonly object: object
-  readonly fieldManager: string
-  /** Take fields over from other managers. */
-  readonly force?: boolean
-  /** E.g. `status`. */
-  readonly subresource?: string
-  readonly signal?: AbortSignal
-}
-
-/** Applies an object by server-side apply (it is made where it does not exist) and returns it as it is then. */
-export function serverSideApply<T>(transport: Transport, apply: ServerSideApply): Promise<T> {
-  return transport.request<T>({
-    method: 'PATCH',
-    path: apply.subresource ? `${apply.path}/${apply.subresource}` : apply.path,
-    query: { fieldManager: apply.fieldManager, ...(apply.force && { force: true }) },
-    contentType: 'application/apply-patch+yaml',
-    body: apply.object,
-    ...(apply.signal && { signal: apply.signal }),
-  })
-}
