@@ -1,5 +1,14 @@
-import { bindToDevice, onlyIPv6, reuseAddress, socketAddress, socketDomains, timeToLive } from '../bgp/tcp-options.ts'
-import { openRawSocket, type RawSocket } from '../rawsock/rawsock.ts'
+import {
+  anyAddress,
+  bindToDevice,
+  onlyIPv6,
+  reuseAddress,
+  setOption,
+  socketAddress,
+  socketDomains,
+  timeToLive,
+} from '../rawsock/inet.ts'
+import { openRawSocket } from '../rawsock/rawsock.ts'
 import type { Arrival, Door, Path } from './demultiplex.ts'
 import { bfdFilter, deafFilter } from './filter.ts'
 import { longestPacket } from './packet.ts'
@@ -30,8 +39,6 @@ export interface Listener {
   close(): void
 }
 
-const anyAddress = { IPv4: { family: 'IPv4', value: 0n }, IPv6: { family: 'IPv6', value: 0n } } as const
-
 /**
  * Listens at a door; throws where the kernel refuses the port or the device. The bytes are valid during the call only.
  *
@@ -60,11 +67,11 @@ function listen(door: Door, shared: boolean, onPacket: (bytes: Uint8Array, arriv
   const socket = openRawSocket(socketDomains[family], datagramSocket, protocolUdp)
   try {
     socket.attachFilter(bfdFilter(family, hops))
-    if (family === 'IPv6') set(socket, onlyIPv6())
-    if (device !== undefined) set(socket, bindToDevice(device))
-    set(socket, receiveTtl(family))
-    set(socket, receivePacketInfo(family))
-    if (shared) set(socket, reuseAddress())
+    if (family === 'IPv6') setOption(socket, onlyIPv6())
+    if (device !== undefined) setOption(socket, bindToDevice(device))
+    setOption(socket, receiveTtl(family))
+    setOption(socket, receivePacketInfo(family))
+    if (shared) setOption(socket, reuseAddress())
     socket.bind(socketAddress(anyAddress[family], destinationPorts[hops], 0))
     socket.receive({
       dataSize: longestPacket,
@@ -84,7 +91,7 @@ function listen(door: Door, shared: boolean, onPacket: (bytes: Uint8Array, arriv
   }
   return {
     door,
-    share: on => set(socket, { ...reuseAddress(), value: on ? 1 : 0 }),
+    share: on => setOption(socket, reuseAddress(on)),
     isStale() {
       if (device === undefined) return false
       try {
@@ -113,11 +120,11 @@ export function openSender(path: Path, sourcePort: number): Sender {
   const socket = openRawSocket(socketDomains[family], datagramSocket, protocolUdp)
   try {
     socket.attachFilter(deafFilter)
-    set(socket, timeToLive(family, 255))
-    set(socket, networkControl(family))
-    if (family === 'IPv6') set(socket, onlyIPv6())
+    setOption(socket, timeToLive(family, 255))
+    setOption(socket, networkControl(family))
+    if (family === 'IPv6') setOption(socket, onlyIPv6())
     // With the device chosen, addresses of the link need no index besides.
-    if (device !== undefined) set(socket, bindToDevice(device))
+    if (device !== undefined) setOption(socket, bindToDevice(device))
     socket.bind(socketAddress(local ?? anyAddress[family], sourcePort, 0))
   } catch (error) {
     socket.close()
@@ -134,10 +141,6 @@ export function openSender(path: Path, sourcePort: number): Sender {
     },
     close: () => socket.close(),
   }
-}
-
-function set(socket: RawSocket, option: { level: number; name: number; value: number | Uint8Array }): void {
-  socket.setOption(option.level, option.name, option.value)
 }
 
 /** The name of the errno with which the kernel refused; what is no refusal of its is a bug and passes through. */

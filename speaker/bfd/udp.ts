@@ -1,5 +1,5 @@
 import { type Address, addressFromBytes, type IpFamily } from '../../net/address.ts'
-import type { SocketOption } from '../bgp/tcp-options.ts'
+import { levelIp, levelSocket, type SocketOption } from '../rawsock/inet.ts'
 import type { Path } from './demultiplex.ts'
 
 /*
@@ -15,8 +15,6 @@ export const destinationPorts = { single: 3784, multiple: 4784 } as const satisf
 /** Where they are sent from (RFC 5881 §4). */
 export const sourcePorts = { first: 49152, last: 65535 } as const
 
-const levelSocket = 1
-const levelIp = { IPv4: 0, IPv6: 41 } as const satisfies Record<IpFamily, number>
 /** Of control messages: the TTL or hop limit, and `struct in_pktinfo` or `in6_pktinfo`. */
 const ttlMessage = { IPv4: 2, IPv6: 52 } as const satisfies Record<IpFamily, number>
 const infoMessage = { IPv4: 8, IPv6: 50 } as const satisfies Record<IpFamily, number>

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
 import { type Address, addressFromBytes } from '../../net/address.ts'
+import { bindToDevice, levelIp, setOption, socketAddress, socketDomains } from '../rawsock/inet.ts'
 import { openRawSocket } from '../rawsock/rawsock.ts'
 import { isLinkLocal } from './next-hop.ts'
 import {
@@ -11,7 +12,6 @@ import {
   onlyType,
   routerAdvertisement,
 } from './router-advertisement.ts'
-import { bindToDevice, socketAddress, socketDomains } from './tcp-options.ts'
 
 /** Listens on one interface for the router at its other end, and lets it know of us. */
 export interface NeighbourWatch {
@@ -20,7 +20,6 @@ export interface NeighbourWatch {
 
 const rawSocket = 3
 const icmpV6 = 58
-const levelIPv6 = 41
 const options = {
   multicastInterface: 17,
   multicastHops: 18,
@@ -44,12 +43,11 @@ export function watchNeighbour(name: string, onNeighbour: (address: Address) => 
   const raw = openRawSocket(socketDomains.IPv6, rawSocket, icmpV6)
   try {
     raw.setOption(icmpV6, options.filter, onlyType(routerAdvertisement))
-    const device = bindToDevice(name)
-    raw.setOption(device.level, device.name, device.value)
-    raw.setOption(levelIPv6, options.multicastInterface, scopeId)
-    raw.setOption(levelIPv6, options.multicastHops, neighbourHopLimit)
-    raw.setOption(levelIPv6, options.multicastLoop, 0)
-    raw.setOption(levelIPv6, options.receiveHopLimit, 1)
+    setOption(raw, bindToDevice(name))
+    raw.setOption(levelIp.IPv6, options.multicastInterface, scopeId)
+    raw.setOption(levelIp.IPv6, options.multicastHops, neighbourHopLimit)
+    raw.setOption(levelIp.IPv6, options.multicastLoop, 0)
+    raw.setOption(levelIp.IPv6, options.receiveHopLimit, 1)
   } catch (error) {
     raw.close()
     throw error

@@ -1,20 +1,13 @@
 import { expect, test } from 'vitest'
 import { type Address, parseAddress } from '../../net/address.ts'
 import { hex } from '../../test/packets/bytes.ts'
-import { bindToDevice, md5Signature, socketAddress } from './tcp-options.ts'
+import { md5Signature } from './tcp-options.ts'
 
 function address(text: string): Address {
   const parsed = parseAddress(text)
   if (!parsed) throw new Error(text)
   return parsed
 }
-
-test('sockaddr of both families', () => {
-  expect(socketAddress(address('192.0.2.1'), 179, 0)).toEqual(hex('0200 00b3 c0000201 0000000000000000'))
-  expect(socketAddress(address('fe80::1'), 179, 3)).toEqual(
-    hex('0a00 00b3 00000000 fe800000000000000000000000000001 03000000'),
-  )
-})
 
 test('struct tcp_md5sig: address, key length, key; an empty key takes it back', () => {
   const { value, level, name } = md5Signature(address('192.0.2.2'), 0, 'secret')
@@ -25,8 +18,4 @@ test('struct tcp_md5sig: address, key length, key; an empty key takes it back', 
   const empty = md5Signature(address('192.0.2.2'), 0, '').value
   expect(typeof empty === 'number' ? empty : empty.subarray(128)).toEqual(new Uint8Array(88))
   expect(() => md5Signature(address('192.0.2.2'), 0, 'x'.repeat(81))).toThrow(/81 octets/)
-})
-
-test('the name of a device ends with a zero', () => {
-  expect(bindToDevice('eth0').value).toEqual(hex('6574683000'))
 })

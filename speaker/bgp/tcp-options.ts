@@ -1,43 +1,10 @@
-import { type Address, addressToBytes, type IpFamily } from '../../net/address.ts'
+import type { Address, IpFamily } from '../../net/address.ts'
+import { levelIp, type SocketOption, socketAddress } from '../rawsock/inet.ts'
 
-/*
- * The kernel's numbers and structures for what a BGP connection needs beyond Node's own sockets. Structures are in the
- * processor's byte order but for what the network sees; Linux and Node run on little-endian processors.
- */
+/* What of a TCP connection's options only BGP uses. */
 
-export const socketDomains = { IPv4: 2, IPv6: 10 } as const satisfies Record<IpFamily, number>
 export const streamSocket = 1
 export const protocolTcp = 6
-
-/** One option: level, name and value, as setsockopt takes them. */
-export interface SocketOption {
-  readonly level: number
-  readonly name: number
-  readonly value: number | Uint8Array
-}
-
-const levelSocket = 1
-const levelIp = { IPv4: 0, IPv6: 41 } as const satisfies Record<IpFamily, number>
-
-/** Lets a listener come back at once after a restart. */
-export function reuseAddress(): SocketOption {
-  return { level: levelSocket, name: 2, value: 1 }
-}
-
-/** SO_BINDTODEVICE: an interface or a VRF. */
-export function bindToDevice(device: string): SocketOption {
-  return { level: levelSocket, name: 25, value: new TextEncoder().encode(`${device}\0`) }
-}
-
-/** IPV6_V6ONLY, so that listeners of both families share a port. */
-export function onlyIPv6(): SocketOption {
-  return { level: levelIp.IPv6, name: 26, value: 1 }
-}
-
-/** IP_TTL or IPV6_UNICAST_HOPS, of packets sent. */
-export function timeToLive(family: IpFamily, ttl: number): SocketOption {
-  return { level: levelIp[family], name: family === 'IPv4' ? 2 : 16, value: ttl }
-}
 
 /** IP_MINTTL or IPV6_MINHOPCOUNT, of packets received (RFC 5082). */
 export function minimumTimeToLive(family: IpFamily, ttl: number): SocketOption {
@@ -60,20 +27,4 @@ export function md5Signature(remote: Address, scopeId: number, key: string): Soc
   new DataView(value.buffer).setUint16(130, octets.length, true)
   value.set(octets, 136)
   return { level: protocolTcp, name: 14, value }
-}
-
-/**
- * `struct sockaddr_in` or `sockaddr_in6`:
- *
- *     family (2) | port (2) | IPv4 address (4) | zero (8)
- *     family (2) | port (2) | flow (4) | IPv6 address (16) | scope (4)
- */
-export function socketAddress(address: Address, port: number, scopeId: number): Uint8Array {
-  const octets = new Uint8Array(address.family === 'IPv4' ? 16 : 28)
-  const view = new DataView(octets.buffer)
-  view.setUint16(0, socketDomains[address.family], true)
-  view.setUint16(2, port)
-  octets.set(addressToBytes(address), address.family === 'IPv4' ? 4 : 8)
-  if (address.family === 'IPv6') view.setUint32(24, scopeId, true)
-  return octets
 }

@@ -1,23 +1,22 @@
 import { createServer, type Server, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { type Address, formatAddress, type IpFamily } from '../../net/address.ts'
+import {
+  anyAddress,
+  bindToDevice,
+  onlyIPv6,
+  reuseAddress,
+  type SocketOption,
+  setOption,
+  socketAddress,
+  socketDomains,
+  timeToLive,
+} from '../rawsock/inet.ts'
 import { openRawSocket, type RawSocket } from '../rawsock/rawsock.ts'
 import type { LocalAddress } from './next-hop.ts'
 import { parseSocketAddress } from './next-hop.ts'
 import { formatRemote, type PeerSettings } from './settings.ts'
-import {
-  bindToDevice,
-  md5Signature,
-  minimumTimeToLive,
-  onlyIPv6,
-  protocolTcp,
-  reuseAddress,
-  type SocketOption,
-  socketAddress,
-  socketDomains,
-  streamSocket,
-  timeToLive,
-} from './tcp-options.ts'
+import { md5Signature, minimumTimeToLive, protocolTcp, streamSocket } from './tcp-options.ts'
 
 /** What a connection needs that Node's own sockets cannot do. */
 type TransportOptions = Pick<PeerSettings, 'device' | 'ttl' | 'minimumTtl'>
@@ -39,11 +38,11 @@ export function dial(settings: PeerSettings): Socket {
   }
   const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
   try {
-    for (const option of options) set(raw, option)
+    for (const option of options) setOption(raw, option)
     if (sourceAddress) raw.bind(socketAddress(sourceAddress, 0, scopeIdOf(remote.zone)))
     const socket = new Socket({ fd: raw.duplicate(), readable: true, writable: true, allowHalfOpen: true })
     // Many routers answer a SYN with the TTL of their listener and set that of GTSM only on what they accept.
-    if (minimumTtl !== undefined) socket.once('connect', () => set(raw, minimumTimeToLive(family, minimumTtl)))
+    if (minimumTtl !== undefined) socket.once('connect', () => setOption(raw, minimumTimeToLive(family, minimumTtl)))
     socket.once('connect', () => raw.close()).once('close', () => raw.close())
     return socket.setNoDelay(true).connect({ host, port })
   } catch (error) {
@@ -57,10 +56,6 @@ function optionsOf({ device, ttl }: TransportOptions, family: IpFamily): SocketO
     ...(device === undefined ? [] : [bindToDevice(device)]),
     ...(ttl === undefined ? [] : [timeToLive(family, ttl)]),
   ]
-}
-
-function set(raw: RawSocket, { level, name, value }: SocketOption): void {
-  raw.setOption(level, name, value)
 }
 
 /** Who may connect to a listener, and with which key. */
@@ -86,11 +81,6 @@ export interface Listener {
   close(): void
 }
 
-const anyAddress: Record<IpFamily, Address> = {
-  IPv4: { family: 'IPv4', value: 0n },
-  IPv6: { family: 'IPv6', value: 0n },
-}
-
 /**
  * Listens on every address of the family. Where no peer has a key or asks for more than Node's own sockets can do,
  * Node listens; such a listener knows no keys. Throws where the kernel refuses, or reports to `onError`.
@@ -107,9 +97,9 @@ export function listen(options: ListenerOptions): Listener {
   }
   const raw = openRawSocket(socketDomains[family], streamSocket, protocolTcp)
   try {
-    set(raw, reuseAddress())
-    if (family === 'IPv6') set(raw, onlyIPv6())
-    for (const option of wanted) set(raw, option)
+    setOption(raw, reuseAddress())
+    if (family === 'IPv6') setOption(raw, onlyIPv6())
+    for (const option of wanted) setOption(raw, option)
     raw.bind(socketAddress(anyAddress[family], port, 0))
     server.listen({ fd: raw.duplicate() })
   } catch (error) {
@@ -132,12 +122,12 @@ function changeKeys(raw: RawSocket, keys: Map<string, ListenerPeer>, peers: read
   const wanted = new Map(signed.map(peer => [formatRemoteOf(peer), peer]))
   for (const [name, peer] of keys) {
     if (wanted.has(name)) continue
-    set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), ''))
+    setOption(raw, md5Signature(peer.address, scopeIdOf(peer.zone), ''))
     keys.delete(name)
   }
   for (const [name, peer] of wanted) {
     if (keys.get(name)?.password === peer.password) continue
-    set(raw, md5Signature(peer.address, scopeIdOf(peer.zone), peer.password ?? ''))
+    setOption(raw, md5Signature(peer.address, scopeIdOf(peer.zone), peer.password ?? ''))
     keys.set(name, peer)
   }
 }
