@@ -48,7 +48,8 @@ export async function speakerSection(options: {
   return `## Speaker: what every node pays
 
 One node that announces ${number(services)} Services, each with an address and a ready endpoint: from the start of the process until the
-last announcement is recorded in a ServiceL2Status, then memory and processor time at rest over ten seconds.
+last announcement is recorded in a ServiceL2Status, then, once it has nothing left to write, memory and processor time
+over ten seconds.
 
 ${table(['speaker', 'all recorded', 'peak memory', 'memory at rest', 'of a core at rest'], rows)}
 
@@ -148,8 +149,8 @@ async function measure(
     const recorded = await allRecorded(api, statusPath, services)
     const allAnnouncedSeconds = (recorded - startedAt) / 1000
     progress(`${name}: ${services} announcements recorded after ${allAnnouncedSeconds.toFixed(1)} s`)
-    // Gratuitous packets go on for some seconds; rest begins after them.
-    await new Promise(wake => setTimeout(wake, 15_000))
+    const settledSeconds = await untilAtRest(program)
+    progress(`${name}: at rest ${settledSeconds.toFixed(0)} s later`)
     const result = {
       name,
       allAnnouncedSeconds,
@@ -162,6 +163,20 @@ async function measure(
   } finally {
     await program.stop()
   }
+}
+
+// Gratuitous packets go on for some seconds, and conditions and Events are written after what matters more.
+const restTimeoutSeconds = 120
+
+/** Waits until a program has nothing left to do: two seconds with less than a twentieth of a core, twice in a row. */
+async function untilAtRest(program: Program): Promise<number> {
+  const beganAt = performance.now()
+  for (let calm = 0; calm < 2 && performance.now() - beganAt < restTimeoutSeconds * 1000; ) {
+    const before = await program.cpuSeconds()
+    await new Promise(wake => setTimeout(wake, 2_000))
+    calm = (await program.cpuSeconds()) - before < 0.1 ? calm + 1 : 0
+  }
+  return (performance.now() - beganAt) / 1000
 }
 
 async function idleCpuShare(program: Program): Promise<number> {
