@@ -273,7 +273,7 @@ describe('what goes wrong', () => {
 
   test('a dial that nobody answers is given up and begun again', () => {
     const [, actions] = run(peer, [{ kind: 'start' }, expired('connectRetry')])
-    expect(words(actions)).toEqual(['close outgoing', 'connect', 'connectRetry 10 s'])
+    expect(words(actions)).toEqual(['close outgoing', 'attempt failed', 'connect', 'connectRetry 10 s'])
   })
 
   test('timers are shortened by up to a quarter, as chance will', () => {

@@ -146,6 +146,8 @@ function connectRetryExpired(turn: Turn, state: State): State {
     // The timer was the pause as well: the next attempt need not wait again.
     const given = { ...state, outgoing: none, failures: state.failures + 1 }
     turn.actions.push({ kind: 'close', side: 'outgoing' })
+    const reason = `no answer within ${turn.peer.connectRetryTimeSeconds} s`
+    turn.actions.push({ kind: 'down', wasEstablished: false, cause: { kind: 'disconnected', reason } })
     return dial(turn, given)
   }
   const busy = isAgreed(state.incoming) || state.outgoing.kind !== 'None'

@@ -22,7 +22,7 @@ import {
 } from './peer-state.ts'
 import type { Route } from './route.ts'
 import { formatRemote, type PeerSettings } from './settings.ts'
-import { type LastError, noMessages, type PeerStatus } from './status.ts'
+import { formatTransportError, type LastError, noErrors, noMessages, type PeerStatus, withError } from './status.ts'
 
 export interface SessionOptions {
   readonly settings: PeerSettings
@@ -66,7 +66,7 @@ export function createSession(options: SessionOptions): PeerSession {
   let state = initialState()
   let shown: StateName = 'Idle'
   let sinceMs = Date.now()
-  let lastError: LastError | undefined
+  let errors = noErrors
   let establishedCount = 0
   let announcer: Announcer | undefined
   let initiator: 'local' | 'remote' = 'local'
@@ -271,9 +271,10 @@ export function createSession(options: SessionOptions): PeerSession {
 
   function down(wasEstablished: boolean, cause: Cause): void {
     if (wasEstablished) announcer = undefined
-    if (cause.kind !== 'stopped') lastError = { ...errorOf(cause), atMs: Date.now() }
-    if (wasEstablished) log.warn({ reason: lastError?.text }, 'BGP session down')
-    else log.debug({ reason: lastError?.text }, 'BGP attempt failed')
+    if (cause.kind !== 'stopped') errors = withError(errors, { ...errorOf(cause), atMs: Date.now() })
+    const reason = errors.lastError?.text
+    if (wasEstablished) log.warn({ reason }, 'BGP session down')
+    else log.debug({ reason }, 'BGP attempt failed')
     onChange()
   }
 
@@ -300,7 +301,7 @@ export function createSession(options: SessionOptions): PeerSession {
       state: shown,
       sinceMs,
       session: announcer && { ...announcer.status(), initiator },
-      lastError,
+      ...errors,
       establishedCount,
       messages: { sent: { ...sent }, received: { ...received } },
     }),
@@ -319,5 +320,6 @@ function errorOf(cause: Exclude<Cause, { kind: 'stopped' }>): Omit<LastError, 'a
 }
 
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  return formatTransportError((error as NodeJS.ErrnoException).code, error.message)
 }

@@ -6,7 +6,7 @@ import { type Notification, notification, shutdownCommunication } from './notifi
 import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
 import { type ConfiguredPeer, formatRemote, type PeerSettings, sessionKey } from './settings.ts'
-import { noMessages, type PeerStatus } from './status.ts'
+import { noErrors, noMessages, type PeerStatus, withError } from './status.ts'
 import { dial, type Listener, type ListenerOptions, listen } from './tcp.ts'
 
 export interface BgpOptions {
@@ -162,7 +162,7 @@ function unheard({ name, remote }: ConfiguredPeer): PeerStatus {
     state: 'Active',
     sinceMs: 0,
     session: undefined,
-    lastError: { from: 'transport', text: `no router has been heard on ${where}`, atMs: 0 },
+    ...withError(noErrors, { from: 'transport', text: `no router has been heard on ${where}`, atMs: 0 }),
     establishedCount: 0,
     messages: { sent: noMessages(), received: noMessages() },
   }

@@ -10,7 +10,14 @@ export interface PeerStatus {
   readonly state: StateName
   readonly sinceMs: number
   readonly session: SessionStatus | undefined
+  /** The latest of the three below. */
   readonly lastError: LastError | undefined
+  /** The NOTIFICATION that we sent last. */
+  readonly lastErrorSent: TimedText | undefined
+  /** The NOTIFICATION that the peer sent last, with its operator's words where there are any (RFC 9003). */
+  readonly lastErrorReceived: TimedText | undefined
+  /** Why a connection broke or never came up. */
+  readonly lastErrorTransport: TimedText | undefined
   /** Sessions that came up since the peer was configured. */
   readonly establishedCount: number
   readonly messages: MessageCounts
@@ -37,12 +44,62 @@ export interface SessionStatus {
   readonly tooLong: readonly string[]
 }
 
-/** Why the last session or attempt ended, in words. */
-export interface LastError {
-  /** Who said so: `local` we did, `remote` the peer did, `transport` nobody: the connection broke or never came up. */
-  readonly from: 'local' | 'remote' | 'transport'
+/** Something that happened, in words for people who run routers. */
+export interface TimedText {
   readonly text: string
   readonly atMs: number
+}
+
+/** Why the last session or attempt ended. */
+export interface LastError extends TimedText {
+  /** Who said so: `local` we did, `remote` the peer did, `transport` nobody: the connection broke or never came up. */
+  readonly from: 'local' | 'remote' | 'transport'
+}
+
+/** The last error of each origin, as a PeerStatus names them. */
+export type LastErrors = Pick<PeerStatus, 'lastError' | 'lastErrorSent' | 'lastErrorReceived' | 'lastErrorTransport'>
+
+export const noErrors: LastErrors = {
+  lastError: undefined,
+  lastErrorSent: undefined,
+  lastErrorReceived: undefined,
+  lastErrorTransport: undefined,
+}
+
+/** The errors with one more. */
+export function withError(errors: LastErrors, lastError: LastError): LastErrors {
+  const { from, text, atMs } = lastError
+  const timed = { text, atMs }
+  switch (from) {
+    case 'local':
+      return { ...errors, lastError, lastErrorSent: timed }
+    case 'remote':
+      return { ...errors, lastError, lastErrorReceived: timed }
+    case 'transport':
+      return { ...errors, lastError, lastErrorTransport: timed }
+  }
+}
+
+/** What the system's error codes mean between routers. */
+const transportWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused: nothing listens there, or not to this node',
+  ECONNRESET: 'the peer reset the connection',
+  EPIPE: 'the peer closed the connection',
+  ETIMEDOUT: 'no answer',
+  EHOSTUNREACH: 'no route to the peer, or its hardware address is not found',
+  ENETUNREACH: 'no route to the peer',
+  ENETDOWN: 'the interface is down',
+  EADDRNOTAVAIL: 'this node does not have the source address',
+  EADDRINUSE: 'another program uses the source address and port',
+  ENODEV: 'the interface or VRF does not exist',
+  EACCES: 'this node’s firewall or a missing privilege forbids it',
+  EPERM: 'this node’s firewall or a missing privilege forbids it',
+}
+
+/** Why a connection broke, by the system's code where it has a meaning here, which stays in brackets to search for. */
+export function formatTransportError(code: string | undefined, message: string): string {
+  const words = code === undefined ? undefined : transportWords[code]
+  return words === undefined ? message : `${words} (${code})`
 }
 
 /** Messages by kind, since the peer was configured. */
