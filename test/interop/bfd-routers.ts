@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs'
-import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
-import { bird } from './bird.ts'
+import { bird, startBird } from './bird.ts'
 import { frr } from './frr.ts'
-import { makeWorkplace, type RouterMake } from './router.ts'
-import { until } from './until.ts'
+import { startFrr } from './frr-daemons.ts'
+import type { RouterMake } from './router.ts'
 
 /** A session that a router is told to have. */
 export interface RouterBfdSession {
@@ -48,40 +46,14 @@ export interface BfdRouterMake {
   readonly start: (host: LabHost, sessions: readonly RouterBfdSession[]) => Promise<BfdRouter>
 }
 
-export const frrBfd: BfdRouterMake = { make: frr, start: startFrr }
-export const birdBfd: BfdRouterMake = { make: bird, start: startBird }
+export const frrBfd: BfdRouterMake = { make: frr, start: startFrrBfd }
+export const birdBfd: BfdRouterMake = { make: bird, start: startBirdBfd }
 
-async function startFrr(host: LabHost, sessions: readonly RouterBfdSession[]): Promise<BfdRouter> {
-  const place = await makeWorkplace('frr-bfd')
-  const config = await place.write('frr.conf', ['frr defaults traditional', ...frrConfiguration(sessions)].join('\n'))
-  await place.write('vtysh.conf', '')
-  await host.namespace.run(['chown', '-R', 'frr:frr', place.folder])
-  const common = ['-z', `${place.folder}/zserv.api`, '--vty_socket', place.folder, '--log', 'stdout', '-f', config]
-  const spawn = (name: string, ...more: readonly string[]) =>
-    place.spawn(host, [`/usr/lib/frr/${name}`, ...common, '-i', `${place.folder}/${name}.pid`, ...more])
-  const zebra = spawn('zebra')
-  // bfdd tries zebra once, and then again after ten seconds.
-  await until(
-    'zebra listens',
-    async () => existsSync(`${place.folder}/zserv.api`),
-    exists => exists,
-    30_000,
-  )
-  const bfdd = spawn('bfdd', '--bfdctl', `${place.folder}/bfdd.sock`)
-  const vtysh = ['vtysh', '--vty_socket', place.folder, '--config_dir', place.folder]
-  const ask = async (...commands: string[]): Promise<string> =>
-    (await host.exec([...vtysh, ...commands.flatMap(command => ['-c', command])])).stdout
-  await until(
-    'bfdd answers',
-    () => ask('show bfd peers json'),
-    text => text.trim().startsWith('['),
-    30_000,
-  ).catch(error => {
-    throw new Error(`${String(error)}\n${place.said()}`)
-  })
+async function startFrrBfd(host: LabHost, sessions: readonly RouterBfdSession[]): Promise<BfdRouter> {
+  const running = await startFrr(host, ['bfdd'], frrConfiguration(sessions))
   return {
     async seen(remote = '192.0.2.1') {
-      const peers = JSON.parse(await ask('show bfd peers json')) as readonly FrrBfdPeer[]
+      const peers = (await running.json('show bfd peers json')) as readonly FrrBfdPeer[]
       const peer = peers.find(one => one.peer === remote)
       return (
         peer && {
@@ -95,16 +67,10 @@ async function startFrr(host: LabHost, sessions: readonly RouterBfdSession[]): P
         }
       )
     },
-    async change(changed) {
-      await ask('configure terminal', ...frrConfiguration(changed))
-    },
-    freeze: () => void bfdd.kill('SIGSTOP'),
-    thaw: () => void bfdd.kill('SIGCONT'),
-    async kill() {
-      await kill(bfdd)
-      await kill(zebra)
-      await place.remove()
-    },
+    change: changed => running.configure(...frrConfiguration(changed)),
+    freeze: () => void running.daemons.bfdd?.kill('SIGSTOP'),
+    thaw: () => void running.daemons.bfdd?.kill('SIGCONT'),
+    kill: () => running.end('SIGKILL'),
   }
 }
 
@@ -134,19 +100,8 @@ function frrConfiguration(sessions: readonly RouterBfdSession[]): readonly strin
   ]
 }
 
-async function startBird(host: LabHost, sessions: readonly RouterBfdSession[]): Promise<BfdRouter> {
-  const place = await makeWorkplace('bird-bfd')
-  const config = await place.write('bird.conf', birdConfiguration(sessions))
-  const socket = `${place.folder}/ctl`
-  const daemon = place.spawn(host, ['bird', '-f', '-c', config, '-s', socket])
-  const ask = async (command: string): Promise<string> => (await host.exec(['birdc', '-s', socket, command])).stdout
-  await until(
-    'bird answers',
-    () => ask('show status'),
-    text => text.includes('Daemon is up'),
-  ).catch(error => {
-    throw new Error(`${String(error)}\n${place.said()}`)
-  })
+async function startBirdBfd(host: LabHost, sessions: readonly RouterBfdSession[]): Promise<BfdRouter> {
+  const { ask, daemon, reconfigure, end } = await startBird(host, birdConfiguration(sessions))
   return {
     async seen(remote = '192.0.2.1') {
       const line = (await ask('show bfd sessions')).split('\n').find(one => one.split(/\s+/)[0] === remote)
@@ -163,20 +118,14 @@ async function startBird(host: LabHost, sessions: readonly RouterBfdSession[]): 
         detectionTimeMs: Number(words.at(-1)) * 1000,
       }
     },
-    async change(changed) {
-      await place.write('bird.conf', birdConfiguration(changed))
-      await ask('configure')
-    },
+    change: changed => reconfigure(birdConfiguration(changed)),
     freeze: () => void daemon.kill('SIGSTOP'),
     thaw: () => void daemon.kill('SIGCONT'),
-    async kill() {
-      await kill(daemon)
-      await place.remove()
-    },
+    kill: () => end('SIGKILL'),
   }
 }
 
-function birdConfiguration(sessions: readonly RouterBfdSession[]): string {
+function birdConfiguration(sessions: readonly RouterBfdSession[]): readonly string[] {
   const [first] = sessions
   const timers = ({
     transmitIntervalMs,
@@ -196,15 +145,11 @@ function birdConfiguration(sessions: readonly RouterBfdSession[]): string {
         : []),
     ].join(' ')
   return [
-    'router id 192.0.2.2;',
-    'log stderr all;',
-    'protocol device {}',
     'protocol bfd {',
     ...(first ? [` interface "eth0" { ${timers(first)} };`, ` multihop { ${timers(first)} };`] : []),
     ...sessions.map(({ remote, local, multihop }) =>
       multihop ? ` neighbor ${remote} local ${local} multihop yes;` : ` neighbor ${remote} dev "eth0" local ${local};`,
     ),
     '}',
-    '',
-  ].join('\n')
+  ]
 }

@@ -1,19 +1,9 @@
-import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
-import {
-  makeWorkplace,
-  type Router,
-  type RouterMake,
-  type RouterSettings,
-  routerRoutes,
-  type SeenRoute,
-} from './router.ts'
-import { until } from './until.ts'
+import { startFrr } from './frr-daemons.ts'
+import { type Router, type RouterMake, type RouterSettings, routerRoutes, type SeenRoute } from './router.ts'
 
 /** FRRouting: zebra and bgpd, asked by vtysh. */
 export const frr: RouterMake = { name: 'FRR', package: 'frr', start }
-
-const programs = '/usr/lib/frr'
 
 interface FrrPath {
   /** In a list; of one prefix it is `aspath`. */
@@ -38,61 +28,19 @@ interface FrrDetail {
 }
 
 async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
-  const place = await makeWorkplace('frr')
-  const config = await place.write('frr.conf', configuration(settings))
-  await place.write('vtysh.conf', '')
-  // Its daemons give root up for a user of their own, who must be able to write here.
-  await host.namespace.run(['chown', '-R', 'frr:frr', place.folder])
-  const common = ['-f', config, '-z', `${place.folder}/zserv.api`, '--vty_socket', place.folder]
-  const daemon = (name: string, ...more: string[]) =>
-    place.spawn(host, [
-      `${programs}/${name}`,
-      ...common,
-      '-i',
-      `${place.folder}/${name}.pid`,
-      '--log',
-      'stdout',
-      ...more,
-    ])
-  const zebra = daemon('zebra')
-  const bgpd = daemon('bgpd')
-  const ask = async (command: string): Promise<string> => {
-    const asked = await host.exec(['vtysh', '--vty_socket', place.folder, '--config_dir', place.folder, '-c', command])
-    return asked.stdout
-  }
-  const json = async (command: string): Promise<unknown> => {
-    const text = await ask(command)
-    try {
-      return JSON.parse(text)
-    } catch {
-      return {}
-    }
-  }
-  const change = async (lines: readonly string[]): Promise<void> => {
-    const commands = ['configure terminal', `router bgp ${settings.localAs}`, ...lines].flatMap(line => ['-c', line])
-    await host.namespace.run(['vtysh', '--vty_socket', place.folder, '--config_dir', place.folder, ...commands])
-  }
+  const daemons = await startFrr(host, settings.bfd ? ['bgpd', 'bfdd'] : ['bgpd'], configuration(settings))
+  const { ask, json } = daemons
+  const { bgpd } = daemons.daemons
+  const change = (...lines: readonly string[]): Promise<void> =>
+    daemons.configure(`router bgp ${settings.localAs}`, ...lines)
   const own = (verb: string): Promise<void> =>
     change(
-      settings.families.flatMap(family => [
+      ...settings.families.flatMap(family => [
         `address-family ${family.toLowerCase()} unicast`,
         `${verb} ${routerRoutes[family]}`,
         'exit-address-family',
       ]),
     )
-  await until(
-    'bgpd answers',
-    () => ask('show bgp summary'),
-    text => text.includes('router identifier'),
-    30_000,
-  ).catch(error => {
-    throw new Error(`${String(error)}\n${place.said()}`)
-  })
-  const end = async (signal: NodeJS.Signals) => {
-    await kill(bgpd, signal)
-    await kill(zebra)
-    await place.remove()
-  }
   return {
     async isEstablished() {
       const all = (await json(`show bgp neighbors ${settings.remote} json`)) as Record<string, { bgpState?: string }>
@@ -120,12 +68,12 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     neighbour: () => ask(`show bgp neighbors ${settings.remote}`),
     async stop() {
       // Left alone it says nothing when it ends, in case that is a graceful restart.
-      await change([`neighbor ${settings.remote} shutdown message back soon`])
-      await end('SIGTERM')
+      await change(`neighbor ${settings.remote} shutdown message back soon`)
+      await daemons.end('SIGTERM')
     },
-    kill: () => end('SIGKILL'),
-    freeze: () => void bgpd.kill('SIGSTOP'),
-    thaw: () => void bgpd.kill('SIGCONT'),
+    kill: () => daemons.end('SIGKILL'),
+    freeze: () => void bgpd?.kill('SIGSTOP'),
+    thaw: () => void bgpd?.kill('SIGCONT'),
   }
 }
 
@@ -150,31 +98,39 @@ function words(text = ''): readonly string[] {
     .sort()
 }
 
-function configuration(settings: RouterSettings): string {
-  const { localAs, peerAs, remote, holdTimeSeconds, families, password, ttlSecurity, passive } = settings
-  const neighbour = (text: string) => ` neighbor ${remote} ${text}`
+function configuration(settings: RouterSettings): readonly string[] {
+  const { localAs, peerAs, local, remote, alsoRemotes = [], holdTimeSeconds, families } = settings
+  const remotes = [remote, ...alsoRemotes]
+  const ofEach = (say: (neighbour: string) => readonly string[]): readonly string[] =>
+    remotes.flatMap(one => say(`neighbor ${one}`).map(line => ` ${line}`))
   return [
-    'frr defaults traditional',
     'hostname router',
     `router bgp ${localAs}`,
     ' bgp router-id 192.0.2.2',
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
     ' no bgp network import-check',
-    neighbour(`${settings.unnumbered ? 'interface ' : ''}remote-as ${peerAs}`),
-    neighbour(`timers ${Math.max(1, Math.floor(holdTimeSeconds / 3))} ${holdTimeSeconds}`),
-    neighbour('timers connect 1'),
-    neighbour('advertisement-interval 0'),
-    ...(password === undefined ? [] : [neighbour(`password ${password}`)]),
-    ...(ttlSecurity ? [neighbour('ttl-security hops 1')] : []),
-    ...(settings.extendedNextHop ? [neighbour('capability extended-nexthop')] : []),
-    ...(passive ? [neighbour('passive')] : []),
+    ...ofEach(neighbour => [
+      `${neighbour} ${settings.unnumbered ? 'interface ' : ''}remote-as ${peerAs}`,
+      `${neighbour} timers ${Math.max(1, Math.floor(holdTimeSeconds / 3))} ${holdTimeSeconds}`,
+      `${neighbour} timers connect 1`,
+      `${neighbour} advertisement-interval 0`,
+      ...(settings.password === undefined ? [] : [`${neighbour} password ${settings.password}`]),
+      ...(settings.ttlSecurity ? [`${neighbour} ttl-security hops 1`] : []),
+      ...(settings.extendedNextHop ? [`${neighbour} capability extended-nexthop`] : []),
+      ...(settings.passive ? [`${neighbour} passive`] : []),
+      ...(settings.multihop && localAs !== peerAs ? [`${neighbour} ebgp-multihop 4`] : []),
+      ...(settings.multihop ? [`${neighbour} update-source ${local}`] : []),
+      ...(settings.bfd
+        ? [`${neighbour} bfd ${settings.bfd.multiplier} ${settings.bfd.intervalMs} ${settings.bfd.intervalMs}`]
+        : []),
+    ]),
     ...families.flatMap(family => [
       ` address-family ${family.toLowerCase()} unicast`,
-      ` ${neighbour('activate')}`,
-      ` ${neighbour('route-map decorate out')}`,
+      ...ofEach(neighbour => [`${neighbour} activate`, `${neighbour} route-map decorate out`]).map(line => ` ${line}`),
       ' exit-address-family',
     ]),
+    'exit',
     'route-map decorate permit 10',
     ' set community 64513:1 no-export',
     ' set large-community 64513:1:2',
@@ -184,6 +140,5 @@ function configuration(settings: RouterSettings): string {
     ' set atomic-aggregate',
     ` set aggregator as ${localAs} 192.0.2.9`,
     ` set as-path prepend ${localAs}`,
-    '',
-  ].join('\n')
+  ]
 }
