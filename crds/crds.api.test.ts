@@ -257,6 +257,65 @@ test('kubectl get shows which node answers for a Service, and a status keeps its
   expect(await writeStatus(kind, 'l2-web', { addresses: ['web'] })).toContain('write an IPv4 or IPv6 address')
 })
 
+test('kubectl get shows how a session is, and to whom a node announces', async () => {
+  const fill = async (kind: 'BGPSessionStatus' | 'ServiceBGPStatus', name: string, status: object): Promise<void> => {
+    const path = resourcePath(kind, 'default')
+    await transport.request({ method: 'POST', path, body: { apiVersion, kind, metadata: { name } } })
+    expect(await writeStatus(kind, name, status)).toBe('accepted')
+  }
+  const since = new Date(Date.now() - 3_600_000 * 5).toISOString()
+  const error = { text: 'Cease (6), Administrative Shutdown (2): "maintenance"', at: since }
+  await fill('BGPSessionStatus', 'one-tor', {
+    node: 'one',
+    peer: 'tor',
+    remote: 'fe80::1%eth0',
+    localAddress: 'fe80::2%eth0',
+    state: 'Established',
+    since,
+    established: 3,
+    bfdState: 'Up',
+    localASN: 64512,
+    peerASN: 4_200_000_000,
+    peerRouterID: '192.0.2.1',
+    initiator: 'remote',
+    holdTimeSeconds: 9,
+    keepaliveTimeSeconds: 3,
+    addressFamilies: ['IPv4', 'IPv6'],
+    capabilities: ['multiprotocol IPv4 unicast', 'route refresh'],
+    gracefulRestartSeconds: 120,
+    prefixesSent: { ipv4: 17, ipv6: 2, total: 19 },
+    prefixesReceived: { ipv4: 1, ipv6: 0, total: 1 },
+    updatesWithErrors: 0,
+    lastError: `the peer said: ${error.text}`,
+    lastErrorSent: error,
+    lastErrorReceived: error,
+    lastErrorTransport: error,
+    bfd: {
+      state: 'Up',
+      since,
+      diagnostic: 'No Diagnostic',
+      transmitIntervalMilliseconds: 50,
+      detectionTimeMilliseconds: 150,
+      remoteState: 'Up',
+    },
+    problem: '',
+    conditions: [],
+  })
+  const columns = ['NAME', 'NODE', 'PEER', 'REMOTE', 'STATE', 'BFD', 'SENT', 'RECEIVED', 'SINCE']
+  const row = ['one-tor', 'one', 'tor', 'fe80::1%eth0', 'Established', 'Up', '19', '1', '5h']
+  expect(await table(['lbsession'])).toEqual([columns, row])
+  expect(await controlPlane.kubectl(['get', 'lbsession', '-o', 'wide'])).toMatch(/ 3 +the peer said: Cease \(6\)/)
+  expect(await writeStatus('BGPSessionStatus', 'one-tor', { node: 'two' })).toContain('the node of a status cannot')
+  expect(await writeStatus('BGPSessionStatus', 'one-tor', { state: 'Up' })).toContain('supported values: "Idle"')
+
+  const announced = { node: 'one', serviceName: 'web', serviceNamespace: 'shop', peers: ['tor', 'spine'], since }
+  await fill('ServiceBGPStatus', 'bgp-web', { ...announced, peerList: 'tor, spine' })
+  expect(await table(['lbbgps'])).toEqual([
+    ['NAME', 'NODE', 'SERVICE-NAMESPACE', 'SERVICE', 'PEERS', 'SINCE'],
+    ['bgp-web', 'one', 'shop', 'web', 'tor, spine', '5h'],
+  ])
+})
+
 test('1,000 fuzzed objects: whatever the API server lets through is read without an exception', async () => {
   const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
   console.info(`FUZZ_SEED=${seed}`)

@@ -4,8 +4,10 @@ import type { BGPPeer } from './config.ts'
 import { parseDuration } from './duration.ts'
 import { booleanAt, child, type Field, integerAt, isGiven, refuse, requiredText, textAt } from './field.ts'
 import { selectorsAt } from './parse-selector.ts'
+import type { ResourceProblem } from './parsed.ts'
 
 const maxASN = 2 ** 32 - 1
+const bgpPort = 179
 const maxTimerSeconds = 65_535
 
 /** fe80::/10 */
@@ -20,7 +22,7 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
     peerASN: peerASNAt(spec),
     localASN: integerAt(child(spec, 'localASN'), { min: 1, max: maxASN }),
     peerAddress: peerAddressAt(spec),
-    peerPort: integerAt(child(spec, 'peerPort'), { min: 1, max: 65_535 }) ?? 179,
+    peerPort: integerAt(child(spec, 'peerPort'), { min: 1, max: 65_535 }) ?? bgpPort,
     sourceAddress: sourceAddressAt(spec),
     ...timersAt(spec),
     connectTimeSeconds: secondsAt(child(spec, 'connectTime'), 1),
@@ -45,10 +47,29 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
   if (peer.ttlSecurity && peer.ebgpMultiHop) {
     refuse(child(spec, 'ttlSecurity'), 'is for a router that is one hop away; remove it, or ebgpMultiHop')
   }
-  if (peer.dualStackAddressFamily && booleanAt(child(spec, 'disableMP'), false)) {
-    refuse(child(spec, 'disableMP'), 'contradicts dualStackAddressFamily; write one of them')
-  }
+  if (peer.passive) refuseDialling(spec, peer)
+  if (booleanAt(child(spec, 'disableMP'), false)) refuseBothFamilies(spec, peer)
   return peer
+}
+
+/** A Secret is read in Berth's namespace only; one that is said to be elsewhere is looked for here all the same. */
+export function secretNamespaceProblem(spec: Field, namespace: string): ResourceProblem | undefined {
+  const field = child(child(spec, 'passwordSecret'), 'namespace')
+  const given = textAt(field)
+  if (given === undefined || given === namespace) return undefined
+  const message = `${field.path}: Secrets of namespace "${given}" are not read; the Secret is looked for in "${namespace}". Create it there, and remove this field.`
+  return { reason: 'WrongNamespace', message }
+}
+
+function refuseDialling(spec: Field, { connectTimeSeconds, peerPort }: BGPPeer): void {
+  if (connectTimeSeconds !== undefined) refuse(child(spec, 'connectTime'), 'a passive peer is never dialled; remove it')
+  if (peerPort !== bgpPort) refuse(child(spec, 'peerPort'), 'a passive peer is never dialled; remove it')
+}
+
+function refuseBothFamilies(spec: Field, { dualStackAddressFamily, peerAddress }: BGPPeer): void {
+  const field = child(spec, 'disableMP')
+  if (dualStackAddressFamily) refuse(field, 'contradicts dualStackAddressFamily; write one of them')
+  if (peerAddress.kind === 'interface') refuse(field, 'an unnumbered session exchanges both families; remove it')
 }
 
 /** Whether the session is iBGP: the peer has the ASN that it sees Berth use. */

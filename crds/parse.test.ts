@@ -164,6 +164,27 @@ describe('BGPPeer', () => {
     })
   })
 
+  test('waits for a router next to it, where that is asked for', () => {
+    expect(parseBGPPeer(object(peer))?.value).toMatchObject({ ttlSecurity: false, passive: false })
+    expect(parseBGPPeer(object({ ...peer, ttlSecurity: true, passive: true }))?.value).toMatchObject({
+      ttlSecurity: true,
+      passive: true,
+    })
+  })
+
+  test('is in use with a Secret of its own namespace, and says so where another one is named', () => {
+    const named = (namespace: string) => parseBGPPeer(object({ ...peer, passwordSecret: { name: 'md5', namespace } }))
+    expect(named('berth-system')).toMatchObject({ problem: undefined })
+    expect(named('metallb-system')).toMatchObject({
+      value: { passwordSecretName: 'md5' },
+      problem: {
+        reason: 'WrongNamespace',
+        message:
+          'spec.passwordSecret.namespace: Secrets of namespace "metallb-system" are not read; the Secret is looked for in "berth-system". Create it there, and remove this field.',
+      },
+    })
+  })
+
   test('empty text counts as not given, as manifests from templates have it', () => {
     const spec = { ...peer, sourceAddress: '', bfdProfile: '', vrf: '', password: '', passwordSecret: { name: 'md5' } }
     expect(parseBGPPeer(object(spec))?.value).toMatchObject({
@@ -187,6 +208,49 @@ test('a BFDProfile without fields has the defaults that the schema writes', () =
     echoMode: false,
     passiveMode: false,
     minimumTtl: 254,
+  })
+})
+
+test('a BFDProfile with echo mode is in use without it, and says so', () => {
+  const parsed = parseBFDProfile(object({ echoMode: true, transmitInterval: 50 }))
+  expect(parsed?.value?.transmitIntervalMs).toBe(50)
+  expect(parsed?.problem).toEqual({
+    reason: 'EchoModeUnsupported',
+    message: expect.stringContaining('the profile is in use without it. Remove echoMode'),
+  })
+})
+
+describe('a BGPAdvertisement', () => {
+  test('without fields announces both families as they are', () => {
+    expect(parseBGPAdvertisement(object({}))?.value).toEqual({
+      name: 'first',
+      pools: { names: [], selectors: [] },
+      aggregationLength: { IPv4: 32, IPv6: 128 },
+      localPref: undefined,
+      multiExitDisc: undefined,
+      asPathPrepend: 0,
+      weightByEndpoints: false,
+      addressFamilies: ['IPv4', 'IPv6'],
+      communities: [],
+      nodeSelectors: [],
+      serviceSelectors: [],
+      peers: [],
+    })
+  })
+
+  test('says what else routes carry', () => {
+    const spec = { med: 0, asPathPrepend: 3, weightByEndpoints: true, localPref: 200, addressFamilies: ['IPv6'] }
+    expect(parseBGPAdvertisement(object(spec))?.value).toMatchObject({
+      multiExitDisc: 0,
+      asPathPrepend: 3,
+      weightByEndpoints: true,
+      localPref: 200,
+      addressFamilies: ['IPv6'],
+    })
+  })
+
+  test.each([[[]], [['IPv6', 'IPv4']]])('with the families %o announces both, in one order', addressFamilies => {
+    expect(parseBGPAdvertisement(object({ addressFamilies }))?.value?.addressFamilies).toEqual(['IPv4', 'IPv6'])
   })
 })
 

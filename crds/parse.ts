@@ -16,7 +16,7 @@ import {
 } from './field.ts'
 import { metadataOf, type ResourceMetadata } from './metadata.ts'
 import { claim, noClaims } from './overlap.ts'
-import { readBGPPeer } from './parse-bgp-peer.ts'
+import { readBGPPeer, secretNamespaceProblem } from './parse-bgp-peer.ts'
 import { selectorAt, selectorsAt } from './parse-selector.ts'
 import type {
   CommunityAlias,
@@ -57,7 +57,10 @@ export function parseBGPAdvertisement(object: unknown): ParsedBGPAdvertisement |
 }
 
 export function parseBGPPeer(object: unknown): ParsedBGPPeer | undefined {
-  return parseResource<BGPPeer>('BGPPeer', object, (spec, metadata) => ({ value: readBGPPeer(spec, metadata.name) }))
+  return parseResource<BGPPeer>('BGPPeer', object, (spec, { name, namespace }) => ({
+    value: readBGPPeer(spec, name),
+    problem: secretNamespaceProblem(spec, namespace),
+  }))
 }
 
 export function parseBFDProfile(object: unknown): ParsedBFDProfile | undefined {
@@ -252,6 +255,12 @@ function readCommunities(spec: Field): Read<readonly CommunityAlias[]> {
   return { value }
 }
 
+const withoutEcho: ResourceProblem = {
+  reason: 'EchoModeUnsupported',
+  message:
+    'Berth has no echo function of BFD; the profile is in use without it. Remove echoMode; a low transmitInterval and receiveInterval notice a dead peer as fast.',
+}
+
 function readBFDProfile(spec: Field, metadata: ResourceMetadata): Read<BFDProfile> {
   const intervalMs = { min: 10, max: 60_000 }
   const value: BFDProfile = {
@@ -264,5 +273,5 @@ function readBFDProfile(spec: Field, metadata: ResourceMetadata): Read<BFDProfil
     passiveMode: booleanAt(child(spec, 'passiveMode'), false),
     minimumTtl: integerAt(child(spec, 'minimumTtl'), { min: 1, max: 254 }) ?? 254,
   }
-  return { value }
+  return { value, problem: value.echoMode ? withoutEcho : undefined }
 }

@@ -372,6 +372,42 @@ const bgpAdvertisementRules: readonly Row[] = [
     answer: 'with serviceSelectors leave aggregationLength at 32 and aggregationLengthV6 at 128',
   },
   {
+    rule: 'med has 32 bits',
+    good: { med: 4294967295 },
+    bad: { med: 4294967296 },
+    answer: 'med in body should be less than or equal to 4294967295',
+  },
+  {
+    rule: 'med is not below 0',
+    good: { med: 0 },
+    bad: { med: -1 },
+    answer: 'med in body should be greater than or equal to 0',
+  },
+  {
+    rule: 'asPathPrepend is at most 16',
+    good: { asPathPrepend: 16 },
+    bad: { asPathPrepend: 17 },
+    answer: 'asPathPrepend in body should be less than or equal to 16',
+  },
+  {
+    rule: 'asPathPrepend is not below 0',
+    good: { asPathPrepend: 0 },
+    bad: { asPathPrepend: -1 },
+    answer: 'asPathPrepend in body should be greater than or equal to 0',
+  },
+  {
+    rule: 'an address family is IPv4 or IPv6',
+    good: { addressFamilies: ['IPv6', 'IPv4'] },
+    bad: { addressFamilies: ['ipv6'] },
+    answer: 'supported values: "IPv4", "IPv6"',
+  },
+  {
+    rule: 'no address family stands twice',
+    good: { addressFamilies: ['IPv6'] },
+    bad: { addressFamilies: ['IPv6', 'IPv6'] },
+    answer: 'Duplicate value: "IPv6"',
+  },
+  {
     rule: 'no peer is named twice',
     good: { peers: ['one', 'two'] },
     bad: { peers: ['one', 'one'] },
@@ -548,6 +584,30 @@ const peerRules: readonly Row[] = [
     good: peer({ peerASN: 0, dynamicASN: 'external', ebgpMultiHop: true }),
     bad: peer({ peerASN: 0, dynamicASN: 'internal', ebgpMultiHop: true }),
     answer: 'ebgpMultiHop is for a router of another ASN',
+  },
+  {
+    rule: 'ttlSecurity is for a router that is one hop away',
+    good: peer({ ttlSecurity: true, ebgpMultiHop: false }),
+    bad: peer({ ttlSecurity: true, ebgpMultiHop: true }),
+    answer: 'ttlSecurity is for a router that is one hop away, ebgpMultiHop for one that is not; remove one of them',
+  },
+  {
+    rule: 'a passive peer has no connectTime',
+    good: peer({ passive: true, connectTime: '' }),
+    bad: peer({ passive: true, connectTime: '5s' }),
+    answer: 'a passive peer is never dialled, so there is no connectTime; remove it, or passive',
+  },
+  {
+    rule: 'a passive peer has no peerPort',
+    good: peer({ passive: true, peerPort: 179 }),
+    bad: peer({ passive: true, peerPort: 1179 }),
+    answer: 'peerPort is where the router is dialled, and a passive peer is waited for; remove peerPort, or passive',
+  },
+  {
+    rule: 'an unnumbered session has both families',
+    good: { myASN: 64512, peerASN: 64513, interface: 'eth1', disableMP: false },
+    bad: { myASN: 64512, peerASN: 64513, interface: 'eth1', disableMP: true },
+    answer: 'an unnumbered session exchanges both families; remove disableMP, or write peerAddress',
   },
   {
     rule: 'one family or both',
