@@ -8,7 +8,8 @@ import type { Task } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { type WatchHealth, type WatchOptions, watchResource } from '../kube/watch.ts'
 import { parseSpeakerLease, type SpeakerLease, speakerLeaseLabel, speakerLeaseLabelValue } from './layer2/facts.ts'
-import { installationLabel, type OwnershipRecord, parseRecord, recordApi } from './layer2/record.ts'
+import { type OwnershipRecord, parseRecord, recordApi } from './layer2/record.ts'
+import { installationLabel } from './record-metadata.ts'
 
 /** A watch with its name, for metrics and readiness. */
 export interface NamedWatch {

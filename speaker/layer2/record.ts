@@ -1,5 +1,6 @@
 import { fieldOf, identityOf, listOf, textOf, textsOf } from '../../kube/json.ts'
 import type { Service } from '../../kube/service.ts'
+import { recordGroup, serviceRecordMetadata } from '../record-metadata.ts'
 
 /*
  * A ServiceL2Status per announced Service, in the Service's namespace and owned by it, so that it vanishes with it. It
@@ -45,10 +46,8 @@ export interface OwnershipRecord {
 }
 
 /** The group, version and plural of the kind. */
-export const recordApi = { group: 'berth.dev', version: 'v1beta1', plural: 'servicel2statuses' } as const
+export const recordApi = { ...recordGroup, plural: 'servicel2statuses' } as const
 const claimAnnotation = 'berth.dev/claim'
-/** Whose record it is, by the namespace of the installation: two of them in one cluster leave each other's alone. */
-export const installationLabel = 'berth.dev/installation'
 
 /** The name of a Service's record: a Service that is deleted and made again gets another. */
 export function recordName(service: Pick<Service, 'name' | 'uid'>): string {
@@ -122,18 +121,10 @@ export function claimMetadata(
   installation: string,
 ): object {
   return {
+    ...serviceRecordMetadata(service, claim.node, installation),
     name: recordName(service),
-    namespace: service.namespace,
     ...(record && { resourceVersion: record.resourceVersion }),
-    labels: {
-      [installationLabel]: installation,
-      // A label's value has room for 63 characters, a node's name may have 253.
-      'berth.dev/node': claim.node.slice(0, 63).replace(/[^A-Za-z0-9]+$/, ''),
-      'berth.dev/service-name': service.name,
-      'berth.dev/service-namespace': service.namespace,
-    },
     annotations: { [claimAnnotation]: JSON.stringify(claim) },
-    ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name: service.name, uid: service.uid }],
   }
 }
 
