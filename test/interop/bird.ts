@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
 import {
@@ -13,11 +14,23 @@ import { until } from './until.ts'
 /** BIRD 2, asked by birdc. */
 export const bird: RouterMake = { name: 'BIRD', package: 'bird2', start }
 
-async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
+/** BIRD on a host, asked by birdc. */
+export interface BirdDaemon {
+  readonly ask: (command: string) => Promise<string>
+  /** Another configuration, taken over while it runs. */
+  readonly reconfigure: (lines: readonly string[]) => Promise<void>
+  readonly daemon: ChildProcess
+  readonly end: (signal: NodeJS.Signals) => Promise<void>
+}
+
+/** Starts BIRD with this configuration, besides what every one needs, and waits until it answers. */
+export async function startBird(host: LabHost, lines: readonly string[]): Promise<BirdDaemon> {
   const place = await makeWorkplace('bird')
-  const config = await place.write('bird.conf', configuration(settings))
+  const common = ['router id 192.0.2.2;', 'log stderr all;', 'protocol device {}']
+  const write = (more: readonly string[]): Promise<string> =>
+    place.write('bird.conf', `${[...common, ...more].join('\n')}\n`)
   const socket = `${place.folder}/ctl`
-  const daemon = place.spawn(host, ['bird', '-f', '-c', config, '-s', socket])
+  const daemon = place.spawn(host, ['bird', '-f', '-c', await write(lines), '-s', socket])
   const ask = async (command: string): Promise<string> => (await host.exec(['birdc', '-s', socket, command])).stdout
   await until(
     'bird answers',
@@ -26,10 +39,22 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
   ).catch(error => {
     throw new Error(`${String(error)}\n${place.said()}`)
   })
-  const end = async (signal: NodeJS.Signals) => {
-    await kill(daemon, signal)
-    await place.remove()
+  return {
+    ask,
+    async reconfigure(changed) {
+      await write(changed)
+      await ask('configure')
+    },
+    daemon,
+    async end(signal) {
+      await kill(daemon, signal)
+      await place.remove()
+    },
   }
+}
+
+async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
+  const { ask, daemon, end } = await startBird(host, configuration(settings))
   return {
     isEstablished: async () => /BGP state:\s+Established/.test(await ask('show protocols all berth')),
     async routes() {
@@ -80,13 +105,13 @@ function routesIn(text: string, stale: boolean): readonly SeenRoute[] {
   })
 }
 
-function configuration(settings: RouterSettings): string {
-  const { localAs, peerAs, local, remote, holdTimeSeconds, families, password, ttlSecurity, passive } = settings
+function configuration(settings: RouterSettings): readonly string[] {
+  const { localAs, peerAs, local, remote, holdTimeSeconds, families, password, bfd } = settings
   return [
-    'router id 192.0.2.2;',
-    'log stderr all;',
-    'protocol device {}',
     'protocol direct { ipv4; ipv6; }',
+    ...(bfd
+      ? [`protocol bfd { interface "*" { interval ${bfd.intervalMs} ms; multiplier ${bfd.multiplier}; }; }`]
+      : []),
     'filter decorate {',
     '  if source != RTS_STATIC then reject;',
     '  bgp_community.add((64513, 1)); bgp_community.add((65535, 65281));',
@@ -103,10 +128,11 @@ function configuration(settings: RouterSettings): string {
     `  hold time ${holdTimeSeconds};`,
     '  connect delay time 1; connect retry time 1; error wait time 1, 2;',
     ...(password === undefined ? [] : [`  password "${password}";`]),
-    ...(ttlSecurity ? ['  ttl security on;'] : []),
-    ...(passive ? ['  passive on;'] : []),
+    ...(settings.ttlSecurity ? ['  ttl security on;'] : []),
+    ...(settings.passive ? ['  passive on;'] : []),
+    ...(settings.multihop ? ['  multihop 4;'] : []),
+    ...(bfd ? ['  bfd on;'] : []),
     ...families.map(family => `  ${family.toLowerCase()} { import all; export filter decorate; };`),
     '}',
-    '',
-  ].join('\n')
+  ]
 }

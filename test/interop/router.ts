@@ -13,6 +13,8 @@ export interface RouterSettings {
   /** Its own address and Berth's, of the connection. */
   readonly local: string
   readonly remote: string
+  /** Neighbours of the same kind besides; only FRR takes them. */
+  readonly alsoRemotes?: readonly string[]
   readonly holdTimeSeconds: number
   readonly families: readonly ('IPv4' | 'IPv6')[]
   readonly password?: string
@@ -22,6 +24,10 @@ export interface RouterSettings {
   readonly extendedNextHop?: boolean
   /** `remote` is the interface at whose other end Berth is. */
   readonly unnumbered?: boolean
+  /** There are routers between the two. */
+  readonly multihop?: boolean
+  /** Watches the neighbour by BFD; GoBGP knows none. */
+  readonly bfd?: { readonly intervalMs: number; readonly multiplier: number }
   /** Waits to be dialled. */
   readonly passive?: boolean
   /** Keeps the neighbour's routes over its restart. */
