@@ -45,6 +45,7 @@ export type ConfigProblemReason =
   | 'ConflictingLocalPref'
   | 'ConflictingMED'
   | 'ConflictingASPathPrepend'
+  | 'NoAddressOfFamily'
   | 'EchoModeUnsupported'
 
 /** Addresses that Berth may hand out, and to whom. */

@@ -1,6 +1,6 @@
-import { addressBits, type IpFamily } from '../net/address.ts'
+import { addressBits } from '../net/address.ts'
 import { type AddressRange, formatRange, toPrefixes } from '../net/range.ts'
-import type { BGPAdvertisement, BGPCommunity, IPAddressPool } from './config.ts'
+import type { BGPAdvertisement, BGPCommunity, ConfigProblemReason, IPAddressPool } from './config.ts'
 import type {
   ParsedBGPAdvertisement,
   Resolution,
@@ -21,8 +21,8 @@ interface BGPSurroundings {
 
 /**
  * BGP advertisements, the oldest first. A pool that an advertisement cannot announce as it asks (its aggregate would
- * cover addresses that are not the pool's; an older advertisement gives the same routes another LOCAL_PREF) is left out
- * of that advertisement only. One whose community is unknown is set aside: to announce without it could leak a route.
+ * cover addresses that are not the pool's; an older advertisement gives the same routes another LOCAL_PREF, MED or AS
+ * path) is left out of that advertisement only. One whose community is unknown is set aside: to announce without it could leak a route.
  */
 export function resolveBGPAdvertisements(
   advertisements: readonly ParsedBGPAdvertisement[],
@@ -38,10 +38,14 @@ export function resolveBGPAdvertisements(
     const selected = selectPools(wanted.pools, pools)
     if (!selected.selection || peers?.none) return { resource, value: undefined, problem: peers ?? selected.problem }
     const candidate = { ...wanted, communities, pools: selected.selection }
-    const unfit = [...poolsTooSmall(candidate, pools), ...poolsWithOtherLocalPref(candidate, pools, older)]
+    const unfit = [...poolsTooSmall(candidate, pools), ...poolsWithOtherAttributes(candidate, pools, older)]
     const value = without(candidate, pools, unfit)
     if (value) older.push(value)
-    return { resource, value, problem: unfit[0] ? unfitProblem(unfit, value) : (peers ?? selected.problem) }
+    return {
+      resource,
+      value,
+      problem: unfit[0] ? unfitProblem(unfit, value) : (peers ?? selected.problem ?? missingFamily(candidate, pools)),
+    }
   })
 }
 
@@ -80,7 +84,7 @@ interface UnfitPool extends ResourceProblem {
 
 function poolsTooSmall(advertisement: BGPAdvertisement, pools: readonly ResolvedPool[]): readonly UnfitPool[] {
   return selectedPools(advertisement.pools, pools).flatMap((pool): readonly UnfitPool[] => {
-    const tooSmall = pool.ranges.filter(range => {
+    const tooSmall = announcedRanges(advertisement, pool).filter(range => {
       const aggregation = advertisement.aggregationLength[range.family]
       return aggregation < addressBits[range.family] && largestPrefix(range) > aggregation
     })
@@ -98,8 +102,19 @@ function largestPrefix(range: AddressRange): number {
   return Math.min(...toPrefixes(range).map(prefix => prefix.length))
 }
 
-/** Where two advertisements give one route to one peer from one node, it can have only one LOCAL_PREF. */
-function poolsWithOtherLocalPref(
+/** What a route can have only one of, so that advertisements of one route must agree on it. */
+const attributes: readonly {
+  readonly field: string
+  readonly reason: ConfigProblemReason
+  readonly valueOf: (advertisement: BGPAdvertisement) => number | undefined
+}[] = [
+  { field: 'localPref', reason: 'ConflictingLocalPref', valueOf: ({ localPref }) => localPref },
+  { field: 'med', reason: 'ConflictingMED', valueOf: ({ multiExitDisc }) => multiExitDisc },
+  { field: 'asPathPrepend', reason: 'ConflictingASPathPrepend', valueOf: ({ asPathPrepend }) => asPathPrepend },
+]
+
+/** Where two advertisements give one route to one peer from one node, and not with the same attributes. */
+function poolsWithOtherAttributes(
   advertisement: BGPAdvertisement,
   pools: readonly ResolvedPool[],
   older: readonly BGPAdvertisement[],
@@ -108,18 +123,21 @@ function poolsWithOtherLocalPref(
   if (advertisement.serviceSelectors.length > 0) return []
   const rivals = older.filter(
     other =>
-      other.localPref !== advertisement.localPref &&
       other.serviceSelectors.length === 0 &&
       sharesPeers(other.peers, advertisement.peers) &&
       sharesNodes(other.nodeSelectors, advertisement.nodeSelectors),
   )
   return selectedPools(advertisement.pools, pools).flatMap((pool): readonly UnfitPool[] => {
-    const rival = rivals.find(
-      other => isSelected(other.pools, pool.name) && aggregatesAlike(other, advertisement, pool),
+    const rivalsHere = rivals.filter(
+      other => isSelected(other.pools, pool.name) && sharesRoutes(other, advertisement, pool),
     )
-    if (!rival) return []
-    const message = `the older BGPAdvertisement "${rival.name}" announces IPAddressPool "${pool.name}" to the same peers with localPref ${rival.localPref ?? 'unset'}, this one with ${advertisement.localPref ?? 'unset'}; give both the same, or other peers or nodes`
-    return [{ pool: pool.name, reason: 'ConflictingLocalPref', message }]
+    for (const { field, reason, valueOf } of attributes) {
+      const rival = rivalsHere.find(other => valueOf(other) !== valueOf(advertisement))
+      if (!rival) continue
+      const message = `the older BGPAdvertisement "${rival.name}" announces IPAddressPool "${pool.name}" to the same peers with ${field} ${valueOf(rival) ?? 'unset'}, this one with ${valueOf(advertisement) ?? 'unset'}; give both the same, or other peers or nodes`
+      return [{ pool: pool.name, reason, message }]
+    }
+    return []
   })
 }
 
@@ -127,9 +145,25 @@ function sharesPeers(one: readonly string[], other: readonly string[]): boolean 
   return one.length === 0 || other.length === 0 || one.some(name => other.includes(name))
 }
 
-function aggregatesAlike(one: BGPAdvertisement, other: BGPAdvertisement, pool: IPAddressPool): boolean {
-  const alike = (family: IpFamily): boolean => one.aggregationLength[family] === other.aggregationLength[family]
-  return pool.ranges.some(range => alike(range.family))
+/** Whether some address of the pool stands in one and the same prefix of both. */
+function sharesRoutes(one: BGPAdvertisement, other: BGPAdvertisement, pool: IPAddressPool): boolean {
+  return announcedRanges(one, pool).some(
+    ({ family }) =>
+      other.addressFamilies.includes(family) && one.aggregationLength[family] === other.aggregationLength[family],
+  )
+}
+
+function announcedRanges({ addressFamilies }: BGPAdvertisement, { ranges }: IPAddressPool): readonly AddressRange[] {
+  return ranges.filter(({ family }) => addressFamilies.includes(family))
+}
+
+/** Where no pool has an address of the families that are to be announced. */
+function missingFamily(advertisement: BGPAdvertisement, pools: readonly ResolvedPool[]): ResourceProblem | undefined {
+  const selected = selectedPools(advertisement.pools, pools)
+  if (selected.length === 0 || selected.some(pool => announcedRanges(advertisement, pool).length > 0)) return undefined
+  const families = advertisement.addressFamilies.join(' or ')
+  const message = `No ${families} address is in IPAddressPool ${quoted(selected.map(({ name }) => name))}, and addressFamilies asks for no other. Add a range to a pool, or correct addressFamilies. Announces nothing until then.`
+  return { reason: 'NoAddressOfFamily', message }
 }
 
 /** The advertisement without some of its pools; undefined when none is left. */

@@ -40,14 +40,14 @@ export function resolveBGPPeers(
   return peers.map((resource): Resolution<BGPPeer> => {
     const { value, problem } = resource
     if (!value) return { resource, value, problem }
-    const session = sessionOf(value)
-    const others = sessions.get(session) ?? []
-    const twin = others.find(other => sharesNodes(other.nodeSelectors, value.nodeSelectors))
-    if (twin) {
+    const own = sessionsOf(value)
+    for (const session of own) {
+      const twin = sessions.get(session)?.find(other => sharesNodes(other.nodeSelectors, value.nodeSelectors))
+      if (!twin) continue
       const message = `The older BGPPeer "${twin.name}" has the session ${session} on the same nodes. Remove one of them, or give them other nodeSelectors.`
       return { resource, value: undefined, problem: { reason: 'DuplicatePeer', message } }
     }
-    sessions.set(session, [...others, value])
+    for (const session of own) sessions.set(session, [...(sessions.get(session) ?? []), value])
     const { bfdProfile } = value
     if (bfdProfile === undefined || !profileNames || profileNames.has(bfdProfile)) return { resource, value, problem }
     const message = `There is no usable BFDProfile "${bfdProfile}". Create it or correct bfdProfile. Until then the session goes without BFD.`
@@ -55,11 +55,13 @@ export function resolveBGPPeers(
   })
 }
 
-function sessionOf({ peerAddress, peerPort, sourceAddress, vrf }: BGPPeer): string {
-  const to =
-    peerAddress.kind === 'interface'
-      ? `on interface ${peerAddress.interface}`
-      : `with ${peerAddress.address} port ${peerPort}`
+/** The connections that a peer is told apart by: the one that is dialled, and the one that the router may dial. */
+function sessionsOf({ peerAddress, peerPort, peerASN, passive, sourceAddress, vrf }: BGPPeer): readonly string[] {
+  const to = peerAddress.kind === 'interface' ? `on interface ${peerAddress.interface}` : `with ${peerAddress.address}`
   const from = sourceAddress === undefined ? '' : ` from ${sourceAddress}`
-  return `${to}${from}${vrf === undefined ? '' : ` in VRF ${vrf}`}`
+  const where = `${from}${vrf === undefined ? '' : ` in VRF ${vrf}`}`
+  const port = peerAddress.kind === 'interface' ? '' : ` port ${peerPort}`
+  const dialled = passive ? [] : [`${to}${port}${where}`]
+  // The router's own port says nothing where it dials.
+  return passive || typeof peerASN !== 'number' ? [...dialled, `that is waited for ${to}${where}`] : dialled
 }

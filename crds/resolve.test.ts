@@ -290,6 +290,76 @@ describe('a BGPAdvertisement', () => {
   })
 
   test.each([
+    {
+      field: 'med',
+      older: { med: 10 },
+      younger: {},
+      reason: 'ConflictingMED',
+      words: 'with med 10, this one with unset',
+    },
+    {
+      field: 'asPathPrepend',
+      older: {},
+      younger: { asPathPrepend: 2 },
+      reason: 'ConflictingASPathPrepend',
+      words: 'with asPathPrepend 0, this one with 2',
+    },
+  ])(
+    'that gives a route another $field than an older one leaves that pool out',
+    ({ older, younger, reason, words }) => {
+      const { config, problems } = resolved(
+        pool('a', '192.0.2.0/24'),
+        ['BGPAdvertisement', 'older', older],
+        ['BGPAdvertisement', 'younger', younger],
+      )
+      expect(config.bgpAdvertisements.map(({ name }) => name)).toEqual(['older'])
+      expect(only(problems)).toMatchObject({ name: 'younger', reason, message: expect.stringContaining(words) })
+    },
+  )
+
+  test('is told of each pool with the first attribute that differs', () => {
+    const { problems } = resolved(
+      pool('a', '192.0.2.0/24'),
+      pool('b', '198.51.100.0/24'),
+      ['BGPAdvertisement', 'for-a', { ipAddressPools: ['a'], med: 1 }],
+      ['BGPAdvertisement', 'for-b', { ipAddressPools: ['b'], asPathPrepend: 1 }],
+      ['BGPAdvertisement', 'younger', {}],
+    )
+    expect(only(problems)?.message).toMatch(
+      /^The older BGPAdvertisement "for-a" announces .* with med 1, .*; the older BGPAdvertisement "for-b" announces .* with asPathPrepend 1, .* Announces nothing until then\.$/,
+    )
+  })
+
+  test('of one family meets none of the other', () => {
+    const dual = pool('dual', '192.0.2.0/24', '2001:db8::/64')
+    const families = (older: string[], younger: string[]): readonly ConfigProblem[] =>
+      resolved(
+        dual,
+        ['BGPAdvertisement', 'older', { addressFamilies: older, localPref: 1 }],
+        ['BGPAdvertisement', 'younger', { addressFamilies: younger, localPref: 2 }],
+      ).problems
+    expect(families(['IPv4'], ['IPv6'])).toEqual([])
+    expect(only(families(['IPv4'], ['IPv6', 'IPv4']))?.reason).toBe('ConflictingLocalPref')
+  })
+
+  test('of one family may aggregate the other as it likes', () => {
+    const dual = pool('dual', '192.0.2.0/24', '2001:db8::/64')
+    const spec = { aggregationLength: 16, addressFamilies: ['IPv6'] }
+    expect(resolved(dual, ['BGPAdvertisement', 'bgp', spec]).problems).toEqual([])
+  })
+
+  test('of a family that its pools have not says so', () => {
+    const pools = [pool('a', '192.0.2.0/24'), pool('b', '198.51.100.0/24')] as const
+    const sixOnly = { addressFamilies: ['IPv6'] }
+    expect(only(resolved(...pools, ['BGPAdvertisement', 'bgp', sixOnly]).problems)).toMatchObject({
+      reason: 'NoAddressOfFamily',
+      message: expect.stringContaining('No IPv6 address is in IPAddressPool "a", "b"'),
+    })
+    expect(resolved(...pools, pool('c', '2001:db8::/64'), ['BGPAdvertisement', 'bgp', sixOnly]).problems).toEqual([])
+    expect(resolved(['BGPAdvertisement', 'bgp', sixOnly]).problems).toEqual([])
+  })
+
+  test.each([
     { difference: 'the same localPref', other: { localPref: 100 } },
     { difference: 'other peers', other: { peers: ['two'] } },
     { difference: 'other pools', other: { ipAddressPools: ['b'] } },
@@ -339,6 +409,40 @@ describe('a BGPPeer', () => {
     const { problems } = resolved(['BGPPeer', 'one', first], ['BGPPeer', 'two', { ...first, ...difference }])
     expect(problems).toEqual([])
   })
+})
+
+describe('a BGPPeer whose router dials', () => {
+  const { peerASN: _, ...learnt } = { ...peer, dynamicASN: 'external' }
+
+  test.each([
+    { other: 'passive', spec: { ...peer, passive: true } },
+    { other: 'of any AS', spec: { ...learnt, peerPort: 1179 } },
+  ])('cannot be told from another that is waited for, $other', ({ spec }) => {
+    const { problems } = resolved(['BGPPeer', 'one', { ...peer, passive: true }], ['BGPPeer', 'two', spec])
+    expect(only(problems)).toMatchObject({
+      name: 'two',
+      reason: 'DuplicatePeer',
+      message: expect.stringContaining('has the session that is waited for with 192.0.2.1 on the same nodes'),
+    })
+  })
+
+  test.each([
+    { difference: 'is dialled', spec: peer },
+    { difference: 'has another address', spec: { ...peer, passive: true, peerAddress: '192.0.2.2' } },
+    { difference: 'is for another address of ours', spec: { ...peer, passive: true, sourceAddress: '192.0.2.9' } },
+  ])('stands beside one that $difference', ({ spec }) => {
+    const { problems } = resolved(['BGPPeer', 'one', { ...peer, passive: true }], ['BGPPeer', 'two', spec])
+    expect(problems).toEqual([])
+  })
+})
+
+test('a BFD profile with echo mode is in use all the same', () => {
+  const { config, problems } = resolved(
+    ['BFDProfile', 'echo', { echoMode: true }],
+    ['BGPPeer', 'router', { ...peer, bfdProfile: 'echo' }],
+  )
+  expect(config.bgpPeers[0]?.bfdProfile).toBe('echo')
+  expect(only(problems)).toMatchObject({ kind: 'BFDProfile', name: 'echo', reason: 'EchoModeUnsupported' })
 })
 
 test('an alias keeps the value that the oldest Community gives it', () => {
