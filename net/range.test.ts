@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatAddress, parseAddress } from './address.ts'
+import { addressBits, formatAddress, parseAddress } from './address.ts'
 import {
   type AddressRange,
   contains,
   formatRange,
+  networkOf,
   overlaps,
   parseRange,
   prefixRange,
@@ -104,4 +105,21 @@ test('an IPv4 address is in no IPv6 range of the same numbers', () => {
   expect(contains(range('::/0'), address)).toBe(false)
   expect(contains(range('0.0.0.0/0'), address)).toBe(true)
   expect(formatAddress(address)).toBe('0.0.0.1')
+})
+
+test('the network of an address is the one of its length that holds it', () => {
+  const address = fc.oneof(
+    fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map(value => ({ family: 'IPv4' as const, value })),
+    fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map(value => ({ family: 'IPv6' as const, value })),
+  )
+  fc.assert(
+    fc.property(address, fc.nat({ max: 128 }), (one, bits) => {
+      const length = Math.min(bits, addressBits[one.family])
+      const network = networkOf(one, length)
+      expect(network.length).toBe(length)
+      const whole = prefixRange(network)
+      expect(contains(whole, one)).toBe(true)
+      expect(whole.first).toBe(network.address.value)
+    }),
+  )
 })

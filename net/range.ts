@@ -56,6 +56,13 @@ export function prefixRange(prefix: AddressPrefix): AddressRange {
   return { family: prefix.address.family, first: range.getFirst().getValue(), last: range.getLast().getValue() }
 }
 
+/** The network of this length that an address lies in. */
+export function networkOf(address: Address, length: number): AddressPrefix {
+  const hostBits = BigInt(addressBits[address.family] - length)
+  if (hostBits === 0n) return { address, length }
+  return { address: { family: address.family, value: (address.value >> hostBits) << hostBits }, length }
+}
+
 /** The range as a prefix where it is one, else `first-last`. */
 export function formatRange(range: AddressRange): string {
   const [only, ...more] = toPrefixes(range)

@@ -46,7 +46,7 @@ export interface Exported {
 }
 
 /** What a peer of our own AS takes for a route without LOCAL_PREF; said outright, since it must not be missing. */
-const defaultLocalPref = 100
+export const defaultLocalPref = 100
 
 /** Applies the rules of RFC 4271 §5.1: ourselves as next hop, our AS in the path to other ASes, LOCAL_PREF to our own. */
 export function exportRoutes(routes: readonly Route[], terms: ExportTerms): Exported {
