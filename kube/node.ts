@@ -9,6 +9,8 @@ export interface KubeNode {
   readonly uid: string
   readonly resourceVersion: string
   readonly labels: Labels
+  /** Its addresses inside the cluster, as its kubelet reports them. */
+  readonly internalIPs: readonly string[]
   /** Labelled `node.kubernetes.io/exclude-from-external-load-balancers`, whatever the value. */
   readonly excluded: boolean
   /** Condition NetworkUnavailable is True. */
@@ -30,7 +32,8 @@ export function parseNode(object: unknown): KubeNode | undefined {
   const { name, uid, resourceVersion } = identity
   const labels = textsOf(fieldOf(fieldOf(object, 'metadata'), 'labels'))
   const spec = fieldOf(object, 'spec')
-  const conditions = listOf(fieldOf(fieldOf(object, 'status'), 'conditions'))
+  const status = fieldOf(object, 'status')
+  const conditions = listOf(fieldOf(status, 'conditions'))
   const isTrue = (type: string): boolean =>
     conditions.some(condition => fieldOf(condition, 'type') === type && fieldOf(condition, 'status') === 'True')
   return {
@@ -39,12 +42,18 @@ export function parseNode(object: unknown): KubeNode | undefined {
     uid,
     resourceVersion,
     labels,
+    internalIPs: listOf(fieldOf(status, 'addresses')).flatMap(internalIP),
     excluded: Object.hasOwn(labels, excludeLabel),
     networkUnavailable: isTrue('NetworkUnavailable'),
     ready: isTrue('Ready'),
     unschedulable: fieldOf(spec, 'unschedulable') === true,
     taints: listOf(fieldOf(spec, 'taints')).map(formatTaint),
   }
+}
+
+function internalIP(address: unknown): readonly string[] {
+  const text = textOf(fieldOf(address, 'address'))
+  return fieldOf(address, 'type') === 'InternalIP' && text !== undefined ? [text] : []
 }
 
 /** A taint as kubectl writes it. */

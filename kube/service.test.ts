@@ -229,6 +229,11 @@ describe('a Node', () => {
         ],
       },
       status: {
+        addresses: [
+          { type: 'InternalIP', address: '192.0.2.1' },
+          { type: 'Hostname', address: 'n1' },
+          { type: 'InternalIP', address: '2001:db8::1' },
+        ],
         conditions: [
           { type: 'Ready', status: 'True' },
           { type: 'NetworkUnavailable', status: 'False' },
@@ -237,6 +242,7 @@ describe('a Node', () => {
     })
     expect(node).toMatchObject({
       key: 'n1',
+      internalIPs: ['192.0.2.1', '2001:db8::1'],
       excluded: true,
       networkUnavailable: false,
       ready: true,
