@@ -42,7 +42,7 @@ const asItsUser: readonly string[] = [
 
 /** What each answers once it has read its configuration. */
 const signOfLife: Readonly<Record<FrrDaemon, { readonly command: string; readonly answer: RegExp }>> = {
-  bgpd: { command: 'show bgp summary', answer: /router identifier/ },
+  bgpd: { command: 'show bgp summary', answer: /router identifier|No BGP neighbors/ },
   bfdd: { command: 'show bfd peers json', answer: /^\s*\[/ },
 }
 
