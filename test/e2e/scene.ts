@@ -26,12 +26,14 @@ export interface ServiceSpec {
   readonly families?: readonly ('IPv4' | 'IPv6')[]
   readonly externalTrafficPolicy?: 'Cluster' | 'Local'
   readonly ports?: readonly { readonly name: string; readonly protocol: string; readonly port: number }[]
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 export const httpOnly = [{ name: 'http', protocol: 'TCP', port: 80 }] as const
 export const patience = { timeout: 30_000, interval: 100 } as const
 
-const pools = [
+/** One pool on the segment, announced by layer 2. */
+const onSegment: readonly object[] = [
   {
     kind: 'IPAddressPool',
     spec: { addresses: ['192.0.2.100-192.0.2.199', '2001:db8:0:2::100-2001:db8:0:2::1ff'] },
@@ -39,12 +41,12 @@ const pools = [
   { kind: 'L2Advertisement', spec: { ipAddressPools: ['segment'], interfaces: ['eth0'] } },
 ]
 
-/** Starts the lab, Berth's programs and a pool; ready when the first address could be assigned. */
-export async function startScene(options: LabOptions): Promise<Scene> {
+/** Starts the lab, Berth's programs and applies its configuration (`metadata` may be left out); ready when addresses can be assigned. */
+export async function startScene(options: LabOptions, configuration = onSegment): Promise<Scene> {
   const lab = await startLab({ progress: console.warn, ...options })
   try {
     const { controller, speakers } = await startBerth(lab)
-    const items = pools.map(object => ({
+    const items = configuration.map(object => ({
       apiVersion: 'berth.dev/v1beta1',
       metadata: { name: 'segment', namespace: berthNamespace },
       ...object,
@@ -120,7 +122,7 @@ function serviceObject(name: string, families: readonly string[], spec: ServiceS
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name },
+    metadata: { name, annotations: spec.annotations ?? {} },
     spec: {
       type: 'LoadBalancer',
       ipFamilyPolicy: families.length > 1 ? 'RequireDualStack' : 'SingleStack',

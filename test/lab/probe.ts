@@ -108,6 +108,8 @@ export interface RequestsReport {
   readonly slowestMs: number
   /** The longest time between two answers. */
   readonly longestSilenceMs: number
+  /** How long requests got lost: from the sending of the first that was to that of the next after the last. 0 where none was. */
+  readonly lossMs: number
 }
 
 export interface RequestsOptions {
@@ -180,5 +182,14 @@ export function summarize(requests: readonly Request[]): RequestsReport {
     lastAnswerMs = doneAtMs
   }
   const answered = Object.values(nodes).reduce((sum, count) => sum + count, 0)
-  return { sent: requests.length, answered, problems, nodes, slowestMs, longestSilenceMs }
+  return { sent: requests.length, answered, problems, nodes, slowestMs, longestSilenceMs, lossMs: lossOf(requests) }
+}
+
+function lossOf(requests: readonly Request[]): number {
+  const inOrder = [...requests].sort((a, b) => a.sentAtMs - b.sentAtMs)
+  const isLost = ({ node }: Request): boolean => node === undefined
+  const first = inOrder.find(isLost)
+  const last = inOrder.findLastIndex(isLost)
+  const end = inOrder[last + 1] ?? inOrder[last]
+  return first === undefined || end === undefined ? 0 : end.sentAtMs - first.sentAtMs
 }
