@@ -40,6 +40,7 @@ export type ConfigProblemReason =
   | 'UnknownCommunity'
   | 'UnknownBFDProfile'
   | 'DuplicatePeer'
+  | 'UnguardedPort'
   | 'DuplicateCommunity'
   | 'AggregationTooShort'
   | 'ConflictingLocalPref'

@@ -1,5 +1,6 @@
+import { type IpFamily, parseAddress } from '../net/address.ts'
 import type { BFDProfile, BGPCommunity, BGPPeer } from './config.ts'
-import type { CommunityAlias, ParsedBGPPeer, ParsedCommunity, Resolution } from './parsed.ts'
+import type { CommunityAlias, ParsedBGPPeer, ParsedCommunity, Resolution, ResourceProblem } from './parsed.ts'
 import { sharesNodes } from './selector-overlap.ts'
 import { firstFew } from './words.ts'
 
@@ -37,7 +38,7 @@ export function resolveBGPPeers(
 ): readonly Resolution<BGPPeer>[] {
   const profileNames = profiles && new Set(profiles.map(profile => profile.name))
   const sessions = new Map<string, BGPPeer[]>()
-  return peers.map((resource): Resolution<BGPPeer> => {
+  const resolutions = peers.map((resource): Resolution<BGPPeer> => {
     const { value, problem } = resource
     if (!value) return { resource, value, problem }
     const own = sessionsOf(value)
@@ -53,15 +54,46 @@ export function resolveBGPPeers(
     const message = `There is no usable BFDProfile "${bfdProfile}". Create it or correct bfdProfile. Until then the session goes without BFD.`
     return { resource, value: { ...value, bfdProfile: undefined }, problem: { reason: 'UnknownBFDProfile', message } }
   })
+  const accepted = resolutions.flatMap(({ value }) => value ?? [])
+  return resolutions.map(resolution => {
+    const problem = resolution.problem ?? (resolution.value && unguarded(resolution.value, accepted))
+    return { ...resolution, problem }
+  })
+}
+
+/** Which packets a port takes the kernel decides before it is known who dials: GTSM is for all who share it, or for none. */
+function unguarded(peer: BGPPeer, peers: readonly BGPPeer[]): ResourceProblem | undefined {
+  if (!peer.ttlSecurity || !isWaitedFor(peer)) return undefined
+  const other = peers.find(
+    candidate =>
+      !candidate.ttlSecurity &&
+      isWaitedFor(candidate) &&
+      candidate.vrf === peer.vrf &&
+      familyOf(candidate) === familyOf(peer) &&
+      sharesNodes(candidate.nodeSelectors, peer.nodeSelectors),
+  )
+  if (!other) return undefined
+  const message = `BGPPeer "${other.name}" is waited for on the same port without ttlSecurity, so a connection that the router dials is not checked. Give both ttlSecurity, or dial one of them (passive: false and peerASN).`
+  return { reason: 'UnguardedPort', message }
+}
+
+/** Whether the router may dial: where it is waited for, or where its AS is to be learnt. */
+function isWaitedFor({ passive, peerASN }: BGPPeer): boolean {
+  return passive || typeof peerASN !== 'number'
+}
+
+function familyOf({ peerAddress }: BGPPeer): IpFamily | undefined {
+  return peerAddress.kind === 'interface' ? 'IPv6' : parseAddress(peerAddress.address)?.family
 }
 
 /** The connections that a peer is told apart by: the one that is dialled, and the one that the router may dial. */
-function sessionsOf({ peerAddress, peerPort, peerASN, passive, sourceAddress, vrf }: BGPPeer): readonly string[] {
+function sessionsOf(peer: BGPPeer): readonly string[] {
+  const { peerAddress, peerPort, passive, sourceAddress, vrf } = peer
   const to = peerAddress.kind === 'interface' ? `on interface ${peerAddress.interface}` : `with ${peerAddress.address}`
   const from = sourceAddress === undefined ? '' : ` from ${sourceAddress}`
   const where = `${from}${vrf === undefined ? '' : ` in VRF ${vrf}`}`
   const port = peerAddress.kind === 'interface' ? '' : ` port ${peerPort}`
   const dialled = passive ? [] : [`${to}${port}${where}`]
   // The router's own port says nothing where it dials.
-  return passive || typeof peerASN !== 'number' ? [...dialled, `that is waited for ${to}${where}`] : dialled
+  return isWaitedFor(peer) ? [...dialled, `that is waited for ${to}${where}`] : dialled
 }

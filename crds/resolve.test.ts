@@ -436,6 +436,30 @@ describe('a BGPPeer whose router dials', () => {
   })
 })
 
+describe('ttlSecurity of a BGPPeer whose router dials', () => {
+  const guarded = { ...peer, ttlSecurity: true, passive: true }
+  const beside = (spec: object): readonly ConfigProblem[] =>
+    resolved(['BGPPeer', 'guarded', guarded], ['BGPPeer', 'other', { ...peer, peerAddress: '192.0.2.2', ...spec }])
+      .problems
+
+  test('is not kept where another is waited for without it, and says so', () => {
+    expect(only(beside({ passive: true }))).toMatchObject({
+      name: 'guarded',
+      reason: 'UnguardedPort',
+      message: expect.stringContaining('BGPPeer "other" is waited for on the same port without ttlSecurity'),
+    })
+  })
+
+  test.each([
+    { difference: 'has it too', spec: { passive: true, ttlSecurity: true } },
+    { difference: 'is dialled', spec: {} },
+    { difference: 'is in a VRF', spec: { passive: true, vrf: 'red' } },
+    { difference: 'is of the other family', spec: { passive: true, peerAddress: '2001:db8::2' } },
+  ])('is kept where another $difference', ({ spec }) => {
+    expect(beside(spec)).toEqual([])
+  })
+})
+
 test('a BFD profile with echo mode is in use all the same', () => {
   const { config, problems } = resolved(
     ['BFDProfile', 'echo', { echoMode: true }],

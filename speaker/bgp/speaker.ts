@@ -116,10 +116,12 @@ export function createBgp(options: BgpOptions): Bgp {
   /** Gives a connection to the peer that it is from; a stranger's ends without a word, as if nobody listened. */
   function dispatch(key: string, socket: Socket): void {
     const from = parseSocketAddress(socket.remoteAddress)
+    const to = parseSocketAddress(socket.localAddress)
     const zone = socket.remoteAddress?.split('%')[1]
     const session = [...sessions.values()].find(({ settings: { remote, direction, ...rest } }) => {
       if (!from || direction === 'active' || listenerKey({ ...rest, remote }) !== key) return false
       const { family, value } = remote.address
+      if (rest.sourceAddress && rest.sourceAddress.value !== to?.value) return false
       return family === from.family && value === from.value && (!isLinkLocal(from) || remote.zone === zone)
     })
     if (session) session.accept(socket)

@@ -136,8 +136,12 @@ export async function listenForBerth(host = '127.0.0.1'): Promise<HostileListene
 }
 
 /** Dials Berth, from an address of loopback. */
-export async function dialBerth(port: number, localAddress = '127.0.0.1'): Promise<HostileConnection> {
-  const socket = connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true })
+export async function dialBerth(
+  port: number,
+  localAddress = '127.0.0.1',
+  host = '127.0.0.1',
+): Promise<HostileConnection> {
+  const socket = connect({ port, host, localAddress, allowHalfOpen: true })
   await once(socket, 'connect')
   return hostile(socket)
 }

@@ -297,6 +297,33 @@ test('a flood of connections: the session stays, the others are refused, a stran
   for (const one of [first, stranger, ...others]) one.close()
 })
 
+test('a router that dials gets the session of the address that it dials, and at another address none', async () => {
+  const listener = await listenForBerth()
+  const port = listener.port
+  await listener[Symbol.asyncDispose]() // a port that is free
+  const bgp = start(port)
+  const waiting = (text: string) =>
+    peer({ name: text, remote: loopback, direction: 'passive', sourceAddress: address(text), nextHops })
+  bgp.configure([waiting('127.0.0.3'), waiting('127.0.0.4')], new Map())
+  const dialled = (host: string) => dialBerth(port, '127.0.0.1', host)
+  const second = await until(
+    'Berth listens',
+    () => dialled('127.0.0.4').catch(() => undefined),
+    one => one !== undefined,
+  )
+  await second?.establish()
+  expect(bgp.state().map(({ name, state }) => [name, state])).toEqual([
+    ['127.0.0.3', 'Active'],
+    ['127.0.0.4', 'Established'],
+  ])
+  const elsewhere = await dialled('127.0.0.5')
+  expect(await elsewhere.receive()).toBeUndefined()
+  const first = await dialled('127.0.0.3')
+  await first.establish()
+  expect(bgp.state().map(({ state }) => state)).toEqual(['Established', 'Established'])
+  for (const one of [first, second, elsewhere]) one?.close()
+})
+
 test('changed settings reset their own session and no other; changed routes reset none', async () => {
   const [one, other] = [await listenForBerth(), await listenForBerth()]
   onTestFinished(async () => {
