@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { createWorld, type World } from '../lab/namespace.ts'
 import { whyNoLab } from '../lab/tools.ts'
@@ -30,14 +30,17 @@ export interface Stage {
   readonly startRouter: (settings?: Partial<RouterSettings>) => Promise<Router>
 }
 
-/** Defines the same tests for every make that can be had here, and prints why the others cannot. */
+/**
+ * Defines the same tests for every make that can be had here, and prints why the others cannot. The tests beside one
+ * make follow one another, the makes go on side by side: most of the time all of them wait for some timer.
+ */
 export async function besideEachRouter(define: (stage: Stage) => void): Promise<void> {
   const noLab = await whyNoLab()
   for (const make of [frr, bird, gobgp]) {
     const obstacle = noLab ?? (await whyNotInstalled(make))
     if (obstacle !== undefined) console.warn(`skipped: Berth beside ${make.name}: ${obstacle}`)
-    describe.skipIf(obstacle !== undefined)(`Berth beside ${make.name}`, () => {
-      define(prepareStage(make))
+    describe.skipIf(obstacle !== undefined)(make.name, { concurrent: true }, () => {
+      describe('beside Berth', { concurrent: false }, () => define(prepareStage(make)))
     })
   }
 }
@@ -50,6 +53,8 @@ export function testWhere(can: boolean, name: string, run: () => Promise<void>):
 function prepareStage(make: RouterMake): Stage {
   let world: World
   let hosts: TwoHosts
+  // Vitest’s own onTestFinished does not know whose it is where tests run side by side.
+  const routers: Router[] = []
   beforeAll(async () => {
     world = await createWorld()
     hosts = await createTwoHosts(world)
@@ -57,17 +62,22 @@ function prepareStage(make: RouterMake): Stage {
     await hosts.node.namespace.run(['sysctl', '-q', 'net.ipv6.conf.eth0.accept_ra=0'])
   })
   afterAll(() => world.end())
-  afterEach(() => hosts.node.namespace.killAll())
+  afterEach(async () => {
+    await Promise.all([hosts.node.namespace.killAll(), ...routers.splice(0).map(router => router.kill())])
+  })
   const startRouter = async (settings: Partial<RouterSettings> = {}): Promise<Router> => {
     const router = await make.start(hosts.client, { ...routerSettings, ...settings })
-    onTestFinished(() => router.kill())
+    routers.push(router)
     return router
   }
   return {
     make,
     hosts: () => hosts,
     startRouter,
-    start: async settings => ({ router: await startRouter(settings), berth: await startBerth(hosts.node) }),
+    async start(settings) {
+      const [router, berth] = await Promise.all([startRouter(settings), startBerth(hosts.node)])
+      return { router, berth }
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { address, peer, route } from './berth.ts'
 import { berthState, besideEachRouter, seen, testWhere } from './beside.ts'
@@ -82,43 +82,51 @@ await besideEachRouter(({ make, hosts, start }) => {
     expect(only?.extendedCommunities.join()).toMatch(bandwidthWords[make.name])
   })
 
+  /** The node without these addresses, while `run` lasts. */
+  async function without(addresses: readonly string[], run: () => Promise<void>): Promise<void> {
+    const change = async (verb: string): Promise<void> => {
+      for (const one of addresses) await hosts().node.namespace.run(['ip', 'addr', verb, one, 'dev', 'eth0'])
+    }
+    await change('del')
+    try {
+      await run()
+    } finally {
+      await change('add')
+    }
+  }
+
   // Asked of FRR, since its zebra shows what the kernel makes of such a route.
   testWhere(make.name === 'FRR', 'IPv4 routes by an IPv6 next hop, where this node has no IPv4 address', async () => {
-    const node = hosts().node.namespace
-    await node.run(['ip', 'addr', 'del', '192.0.2.1/24', 'dev', 'eth0'])
-    onTestFinished(async () => void (await node.run(['ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0'])))
-    const { router, berth } = await start({
-      local: '2001:db8:0:2::2',
-      remote: '2001:db8:0:2::1',
-      extendedNextHop: true,
+    await without(['192.0.2.1/24'], async () => {
+      const { router, berth } = await start({
+        local: '2001:db8:0:2::2',
+        remote: '2001:db8:0:2::1',
+        extendedNextHop: true,
+      })
+      const remote = { address: address('2001:db8:0:2::2') }
+      berth.configure([peer({ remote, extendedNextHop: true })], { router: [route(v4)] })
+      expect(await seen(router, 1)).toMatchObject([{ prefix: v4, nextHop: '2001:db8:0:2::1' }])
+      const kernel = () => hosts().client.namespace.run(['ip', 'route', 'show', v4])
+      expect(await until('the kernel has it', kernel, text => text.includes('proto'))).toContain(
+        'via inet6 2001:db8:0:2::1',
+      )
     })
-    const remote = { address: address('2001:db8:0:2::2') }
-    berth.configure([peer({ remote, extendedNextHop: true })], { router: [route(v4)] })
-    expect(await seen(router, 1)).toMatchObject([{ prefix: v4, nextHop: '2001:db8:0:2::1' }])
-    const kernel = () => hosts().client.namespace.run(['ip', 'route', 'show', v4])
-    expect(await until('the kernel has it', kernel, text => text.includes('proto'))).toContain(
-      'via inet6 2001:db8:0:2::1',
-    )
   })
 
   testWhere(make.name === 'FRR', 'a router at the other end of an interface, and no address anywhere', async () => {
-    const node = hosts().node.namespace
-    const addresses = ['192.0.2.1/24', '2001:db8:0:2::1/64']
-    for (const one of addresses) await node.run(['ip', 'addr', 'del', one, 'dev', 'eth0'])
-    onTestFinished(async () => {
-      for (const one of addresses) await node.run(['ip', 'addr', 'add', one, 'dev', 'eth0'])
+    await without(['192.0.2.1/24', '2001:db8:0:2::1/64'], async () => {
+      const { router, berth } = await start({ remote: 'eth0', unnumbered: true })
+      berth.configure([{ ...peer({ extendedNextHop: true }), remote: { interface: 'eth0' } }], {
+        router: [route(v4), route(v6)],
+      })
+      const linkLocal = 'fe80::ff:fe00:1'
+      expect(await seen(router, 2)).toMatchObject([
+        { prefix: v6, nextHop: linkLocal },
+        { prefix: v4, nextHop: linkLocal },
+      ])
+      const kernel = () => hosts().client.namespace.run(['ip', 'route', 'show', v4])
+      await until('the kernel has it', kernel, text => text.includes(`via inet6 ${linkLocal} dev eth0`))
     })
-    const { router, berth } = await start({ remote: 'eth0', unnumbered: true })
-    berth.configure([{ ...peer({ extendedNextHop: true }), remote: { interface: 'eth0' } }], {
-      router: [route(v4), route(v6)],
-    })
-    const linkLocal = 'fe80::ff:fe00:1'
-    expect(await seen(router, 2)).toMatchObject([
-      { prefix: v6, nextHop: linkLocal },
-      { prefix: v4, nextHop: linkLocal },
-    ])
-    const kernel = () => hosts().client.namespace.run(['ip', 'route', 'show', v4])
-    await until('the kernel has it', kernel, text => text.includes(`via inet6 ${linkLocal} dev eth0`))
   })
 
   test('one family only, where the router has no more', async () => {
