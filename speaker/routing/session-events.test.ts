@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest'
+import { seriesKey } from '../../kube/event-series.ts'
+import type { LastError } from '../bgp/status.ts'
+import { nothingHappened, regardingPeer, removedEvent, type SessionMemory, sessionEvents } from './session-events.ts'
+import type { PeerView } from './session-words.ts'
+import { bfd, established, status, view } from './test-sessions.ts'
+
+const reset: LastError = { from: 'transport', text: 'the peer reset the connection (ECONNRESET)', atMs: 1 }
+const cease: LastError = { from: 'remote', text: 'Cease: Peer De-configured', atMs: 2 }
+const up = view(established())
+const down = view(status({ establishedCount: 1 }, reset))
+
+/** Everything that is told along the way. */
+function told(...views: readonly PeerView[]): readonly string[] {
+  let memory: SessionMemory = nothingHappened
+  const notes: string[] = []
+  for (const one of views) {
+    const next = sessionEvents(memory, one, 'node-1')
+    memory = next.memory
+    notes.push(...next.events.map(({ type, reason, note }) => `${type} ${reason} ${note}`))
+  }
+  return notes
+}
+
+const isUp = 'Normal SessionUp node node-1: the session with 192.0.2.1 (AS 64513) is up, for IPv4 and IPv6'
+const isDown = 'Warning SessionDown node node-1: the session with 192.0.2.1 (AS 64513) is down'
+
+describe('what is told of a session', () => {
+  test('nothing before it stands, whatever is tried', () => {
+    expect(told(view(undefined), view(status()), view(status({ state: 'Connect' }, reset)))).toEqual([])
+  })
+
+  test('that it is up, once', () => expect(told(view(status()), up, up)).toEqual([isUp]))
+
+  test('that it is down and why, once', () => {
+    expect(told(up, down, down, view(status({ establishedCount: 1, state: 'Connect' }, cease)))).toEqual([
+      isUp,
+      `${isDown}; the peer reset the connection (ECONNRESET)`,
+    ])
+  })
+
+  test('both, where it fell and came back between two looks', () => {
+    const again = { ...established({ sinceMs: up.status!.sinceMs + 5_000, establishedCount: 2 }), lastError: cease }
+    expect(told(up, view(again))).toEqual([isUp, `${isDown}; the router said: Cease: Peer De-configured`, isUp])
+  })
+
+  test('that its settings have changed, where it begins anew with others', () => {
+    expect(told(up, view(status()))).toEqual([isUp, `${isDown}; its settings have changed`])
+  })
+
+  test('what is missing, where it ends for that', () => {
+    expect(told(up, view(undefined, { problem: 'there is no Secret "x"' }))).toEqual([
+      isUp,
+      `${isDown}; there is no Secret "x"`,
+    ])
+  })
+
+  test('that BFD has lost it, and that BGP fell with it', () => {
+    const lost = bfd({ state: 'Down', diagnostic: 1 })
+    const fallen = status({ establishedCount: 1 }, { from: 'local', text: 'Cease: BFD Down', atMs: 1 })
+    const words = 'BFD is Down: control detection time expired'
+    expect(
+      told(view(established(), { bfd: bfd() }), view(established(), { bfd: lost }), view(fallen, { bfd: lost })),
+    ).toEqual([
+      isUp,
+      `Warning BFDDown node node-1: 192.0.2.1 (AS 64513): ${words}`,
+      `${isDown}; this node said: Cease: BFD Down (${words})`,
+    ])
+  })
+
+  test('nothing where the router has switched BFD off', () => {
+    const off = bfd({ state: 'Down', remote: { state: 'AdminDown', diagnostic: 7, discriminator: 7 } })
+    expect(told(view(established(), { bfd: bfd() }), view(established(), { bfd: off }))).toEqual([isUp])
+  })
+})
+
+test('a session that flaps a thousand times is two Events in the eyes of their recorder', () => {
+  let memory: SessionMemory = nothingHappened
+  const keys = new Set<string>()
+  let count = 0
+  for (let flap = 0; flap < 1000; flap++) {
+    const stands = established({ sinceMs: flap, establishedCount: flap + 1 })
+    const fell = status({ establishedCount: flap + 1 }, { ...reset, atMs: flap })
+    for (const one of [view(stands), view(fell)]) {
+      const next = sessionEvents(memory, one, 'node-1')
+      memory = next.memory
+      const regarding = regardingPeer({ namespace: 'berth-system', name: 'router-a', uid: 'u' })
+      for (const event of next.events) keys.add(seriesKey({ ...event, regarding, action: 'Peer' }))
+      count += next.events.length
+    }
+  }
+  expect(count).toBe(2000)
+  expect(keys.size).toBe(2)
+})
+
+test('a peer that is taken away is no alarm, and none at all where its session did not stand', () => {
+  const { memory } = sessionEvents(nothingHappened, up, 'node-1')
+  expect(removedEvent(memory, 'node-1')).toMatchObject({ type: 'Normal', reason: 'SessionDown' })
+  expect(removedEvent(nothingHappened, 'node-1')).toBeUndefined()
+})
