@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { Endpoint } from '../lab/endpoints.ts'
+import type { LabNode } from '../lab/node.ts'
+import { type Requests, startRequests, talk, urlOf } from '../lab/probe.ts'
+import { type BgpScene, startBgpScene, whyNoBgpScene } from './bgp-scene.ts'
+import { patience, type ServiceSpec } from './scene.ts'
+
+const obstacle = await whyNoBgpScene()
+if (obstacle !== undefined) console.warn(`Skipped, no router in a lab on this machine: ${obstacle}`)
+
+const everyNode = { 'node-1': 1, 'node-2': 1, 'node-3': 1 } as const
+
+describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
+  let bgp: BgpScene
+  beforeAll(async () => {
+    bgp = await startBgpScene()
+  })
+  afterAll(() => bgp?.[Symbol.asyncDispose]())
+  beforeEach(() => bgp.tellOnFailure())
+
+  /** With an endpoint on each of these nodes, as often as it is named; it is gone with the test. */
+  const create = async (name: string, spec: ServiceSpec, on: readonly string[]) => {
+    const addresses = await bgp.scene.createService(name, spec)
+    onTestFinished(async () => void (await bgp.scene.lab.controlPlane.kubectl(['delete', 'service', name])))
+    const endpoints: Endpoint[] = []
+    for (const node of on) endpoints.push(await deploy(name, node))
+    return { addresses, endpoints }
+  }
+  const deploy = async (service: string, node: string): Promise<Endpoint> =>
+    await bgp.scene.lab.deployEndpoint(service, bgp.scene.node(node), 8080)
+  const allLeadTo = async (addresses: readonly string[], weights: Readonly<Record<string, number>>): Promise<void> => {
+    for (const address of addresses) await bgp.leadsTo(address, weights)
+  }
+  /** How often the session with each node came up. */
+  const established = async (): Promise<readonly number[]> => {
+    const peers = await bgp.router.show('show bgp neighbors json')
+    return [...peers.matchAll(/"connectionsEstablished":(\d+)/g)].map(([, count]) => Number(count))
+  }
+  const ask = (address: string, timeoutMs = 500): Requests =>
+    startRequests(bgp.router.client, urlOf(address), { everyMs: 10, timeoutMs })
+
+  it('is reached over all nodes at once, by both families, whichever Pod answers', async () => {
+    const { addresses } = await create('web', {}, ['node-1', 'node-2'])
+    // A node without an endpoint is as good a way in: kube-proxy there passes packets on.
+    await allLeadTo(addresses, everyNode)
+    await bgp.sessionsStand()
+    for (const address of addresses) {
+      const requests = ask(address)
+      await requests.answered(100)
+      expect(Object.keys((await requests.stop()).nodes).sort()).toEqual(['node-1', 'node-2'])
+    }
+  })
+
+  it('carries TCP and UDP', async () => {
+    const ports = [
+      { name: 'echo', protocol: 'TCP', port: 7 },
+      { name: 'dns', protocol: 'UDP', port: 53 },
+    ]
+    const { addresses } = await create('protocols', { ports }, ['node-2'])
+    for (const address of addresses) {
+      for (const { protocol, port } of ports) {
+        const spoken = protocol.toLowerCase() as 'tcp' | 'udp'
+        const said = (): Promise<string | undefined> => talk(bgp.router.client, spoken, address, port, spoken)
+        await vi.waitFor(async () => expect(await said()).toBe(`node-2 ${spoken}`), patience)
+      }
+    }
+  })
+
+  it('with externalTrafficPolicy Local leads to the nodes with an endpoint alone, and these see who asks', async () => {
+    const { addresses } = await create('local', { externalTrafficPolicy: 'Local' }, ['node-1', 'node-3'])
+    await allLeadTo(addresses, { 'node-1': 1, 'node-3': 1 })
+    const { client } = bgp.router
+    for (const address of addresses) {
+      const requests = ask(address)
+      await requests.answered(100)
+      // The node that answers is the one that the router chose.
+      expect(Object.keys((await requests.stop()).nodes).sort()).toEqual(['node-1', 'node-3'])
+      const { stdout } = await client.exec(['curl', '-s', '-m', '1', urlOf(address)])
+      expect(stdout.trim()).toMatch(
+        new RegExp(`^node-[13] says hello to ${address.includes(':') ? client.ipv6 : client.ipv4}$`),
+      )
+    }
+  })
+
+  it('with externalTrafficPolicy Local is withdrawn where its last endpoint leaves, and by all with the last of all', async () => {
+    const spec = { externalTrafficPolicy: 'Local' } as const
+    const { addresses, endpoints } = await create('leaving', spec, ['node-1', 'node-2', 'node-2'])
+    const [one, two, another] = endpoints
+    await allLeadTo(addresses, { 'node-1': 1, 'node-2': 1 })
+    await two?.remove()
+    await one?.setReady(false)
+    await allLeadTo(addresses, { 'node-2': 1 })
+    await another?.remove()
+    await allLeadTo(addresses, {})
+    await one?.setReady(true)
+    await allLeadTo(addresses, { 'node-1': 1 })
+  })
+
+  it('follows its policy, and is withdrawn when it is deleted', async () => {
+    const addresses = await bgp.scene.createService('policy')
+    await deploy('policy', 'node-2')
+    await allLeadTo(addresses, everyNode)
+    const { controlPlane } = bgp.scene.lab
+    const spec = JSON.stringify({ spec: { externalTrafficPolicy: 'Local' } })
+    await controlPlane.kubectl(['patch', 'service', 'policy', '--type=merge', '-p', spec])
+    await allLeadTo(addresses, { 'node-2': 1 })
+    await controlPlane.kubectl(['delete', 'service', 'policy'])
+    await allLeadTo(addresses, {})
+  })
+
+  it('gets more on nodes with more endpoints, where the advertisement says so', async () => {
+    const annotations = { 'berth.dev/address-pool': 'weighted' }
+    const spec = { externalTrafficPolicy: 'Local', annotations } as const
+    const on = ['node-1', 'node-2', 'node-2', 'node-3', 'node-3', 'node-3']
+    const { addresses } = await create('weighted', spec, on)
+    // One, two and three sixths; FRR counts in hundredths and rounds down.
+    await allLeadTo(addresses, { 'node-1': 16, 'node-2': 33, 'node-3': 50 })
+    for (const address of addresses) {
+      const requests = startRequests(bgp.router.client, urlOf(address), { everyMs: 5 })
+      await requests.answered(600)
+      const { nodes, answered } = await requests.stop()
+      const share = (node: string): number => (nodes[node] ?? 0) / answered
+      // The hash knows nothing of fairness: of 600 requests a share is hardly a tenth off.
+      expect(share('node-1')).toBeCloseTo(1 / 6, 1)
+      expect(share('node-2')).toBeCloseTo(2 / 6, 1)
+      expect(share('node-3')).toBeCloseTo(3 / 6, 1)
+    }
+    await deploy('weighted', 'node-1')
+    await deploy('weighted', 'node-1')
+    await allLeadTo(addresses, { 'node-1': 37, 'node-2': 25, 'node-3': 37 })
+  })
+
+  it('loses no request when a speaker is stopped, nor when it starts again', async () => {
+    const { addresses } = await create('stopping', {}, ['node-1', 'node-2', 'node-3'])
+    await allLeadTo(addresses, everyNode)
+    const node = bgp.scene.node('node-2')
+    const requests = addresses.map(address => ask(address, 5000))
+    await Promise.all(requests.map(each => each.answered(100)))
+    expect(await bgp.scene.speakers.get(node.name)?.stop()).toBe(0)
+    await allLeadTo(addresses, { 'node-1': 1, 'node-3': 1 })
+    await Promise.all(requests.map(each => each.answered(100)))
+    await bgp.startSpeakerOn(node)
+    await allLeadTo(addresses, everyNode)
+    await Promise.all(requests.map(each => each.answered(100)))
+    for (const each of requests) {
+      const { problems, slowestMs } = await each.stop()
+      expect(problems).toEqual({})
+      // A SYN that was lost is sent again after a second: none was.
+      expect(slowestMs).toBeLessThan(1000)
+    }
+  })
+
+  it('leads past a node whose speaker was killed with -9, and back', async () => {
+    const { addresses } = await create('killed', {}, ['node-1'])
+    await allLeadTo(addresses, everyNode)
+    await bgp.scene.speakers.get('node-3')?.kill()
+    await allLeadTo(addresses, { 'node-1': 1, 'node-2': 1 })
+    await bgp.startSpeakerOn(bgp.scene.node('node-3'))
+    await allLeadTo(addresses, everyNode)
+  })
+
+  it('is announced to a router that comes back while the API server is away', async () => {
+    const { addresses } = await create('away', {}, ['node-1'])
+    await allLeadTo(addresses, everyNode)
+    bgp.scene.lab.apiRelay.pause()
+    onTestFinished(() => bgp.scene.lab.apiRelay.resume())
+    const before = await established()
+    await bgp.router.show('clear bgp *')
+    const again = before.map(count => count + 1)
+    await vi.waitFor(async () => expect(await established()).toEqual(again), patience)
+    await allLeadTo(addresses, everyNode)
+  })
+
+  describe('when a node loses power', () => {
+    /** From the power’s loss on, with an endpoint on every node, so that nothing but the way there matters. */
+    const losePower = async (node: LabNode, name: string): Promise<number> => {
+      const spec = { externalTrafficPolicy: 'Local' } as const
+      const nodes = bgp.scene.lab.nodes.map(each => each.name)
+      const { addresses, endpoints } = await create(name, spec, nodes)
+      await allLeadTo(addresses, everyNode)
+      await bgp.sessionsStand()
+      const requests = addresses.map(address => ask(address))
+      await Promise.all(requests.map(each => each.answered(100)))
+      await node.powerOff()
+      await Promise.all(requests.map(each => each.answered(100)))
+      const rest = Object.fromEntries(nodes.filter(each => each !== node.name).map(each => [each, 1]))
+      await allLeadTo(addresses, rest)
+      const reports = await Promise.all(requests.map(each => each.stop()))
+      await endpoints.find(endpoint => endpoint.node === node)?.setReady(false)
+      await node.powerOn()
+      await bgp.startSpeakerOn(node)
+      await bgp.sessionsStand()
+      await allLeadTo(addresses, rest)
+      await deploy(name, node.name)
+      await allLeadTo(addresses, everyNode)
+      return Math.max(...reports.map(({ lossMs }) => lossMs))
+    }
+
+    it('is lost for moments with BFD at 50 ms × 3, and has the node back when it returns', async () => {
+      const lossMs = await losePower(bgp.scene.node('node-1'), 'fast')
+      tell('power lost, BFD 50 ms × 3', lossMs)
+      // 150 ms to detect it, and some for a busy machine; test/bench measures it.
+      expect(lossMs).toBeLessThan(1000)
+    })
+
+    it('is lost for a second at most with an ordinary BFDProfile, which can be changed while sessions stand', async () => {
+      const before = await established()
+      await bgp.patch('bgppeer', 'router', { bfdProfile: 'ordinary' })
+      onTestFinished(() => bgp.patch('bgppeer', 'router', { bfdProfile: 'fast' }))
+      const intervals = async (): Promise<readonly string[]> =>
+        (await bgp.router.show('show bfd peers json')).match(/"remote-transmit-interval":\d+/g) ?? []
+      const ordinary = Array.from({ length: 3 }, () => '"remote-transmit-interval":300')
+      await vi.waitFor(async () => expect(await intervals()).toEqual(ordinary), patience)
+      expect(await established()).toEqual(before)
+      const lossMs = await losePower(bgp.scene.node('node-2'), 'ordinary')
+      tell('power lost, BFD 300 ms × 3', lossMs)
+      expect(lossMs).toBeLessThan(2000)
+    })
+  })
+})
+
+function tell(what: string, lossMs: number): void {
+  console.info(`${what}: requests were lost for ${Math.round(lossMs)} ms`)
+}
