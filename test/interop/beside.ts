@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { createWorld, type World } from '../lab/namespace.ts'
+import type { LabHost } from '../lab/node.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { createTwoHosts, type TwoHosts } from '../wire/hosts.ts'
 import { type BerthProcess, startBerth } from './berth.ts'
@@ -20,14 +21,26 @@ export const routerSettings: RouterSettings = {
   families: ['IPv4', 'IPv6'],
 }
 
+/** Where Berth and the router run. */
+export interface Places {
+  readonly node: LabHost
+  readonly router: LabHost
+}
+
 /** Two machines and a cable: Berth's BGP on 192.0.2.1, a router of some make on 192.0.2.2. */
 export interface Stage {
   readonly make: RouterMake
+  readonly world: () => World
   readonly hosts: () => TwoHosts
   /** A router and Berth, each with the ordinary settings but for these; both end with the test. */
-  readonly start: (settings?: Partial<RouterSettings>) => Promise<{ router: Router; berth: BerthProcess }>
+  readonly start: (settings?: Partial<RouterSettings>, places?: Places) => Promise<Started>
   /** One more router; it ends with the test. */
-  readonly startRouter: (settings?: Partial<RouterSettings>) => Promise<Router>
+  readonly startRouter: (settings?: Partial<RouterSettings>, host?: LabHost) => Promise<Router>
+}
+
+export interface Started {
+  readonly router: Router
+  readonly berth: BerthProcess
 }
 
 /**
@@ -40,7 +53,9 @@ export async function besideEachRouter(define: (stage: Stage) => void): Promise<
     const obstacle = noLab ?? (await whyNotInstalled(make))
     if (obstacle !== undefined) console.warn(`skipped: Berth beside ${make.name}: ${obstacle}`)
     describe.skipIf(obstacle !== undefined)(make.name, { concurrent: true }, () => {
-      describe('beside Berth', { concurrent: false }, () => define(prepareStage(make)))
+      describe('beside Berth', { concurrent: false }, () => {
+        define(prepareStage(make))
+      })
     })
   }
 }
@@ -55,6 +70,7 @@ function prepareStage(make: RouterMake): Stage {
   let hosts: TwoHosts
   // Vitest’s own onTestFinished does not know whose it is where tests run side by side.
   const routers: Router[] = []
+  const nodes = new Set<LabHost>()
   beforeAll(async () => {
     world = await createWorld()
     hosts = await createTwoHosts(world)
@@ -63,19 +79,22 @@ function prepareStage(make: RouterMake): Stage {
   })
   afterAll(() => world.end())
   afterEach(async () => {
-    await Promise.all([hosts.node.namespace.killAll(), ...routers.splice(0).map(router => router.kill())])
+    const berths = [...nodes].map(({ namespace }) => namespace.killAll())
+    await Promise.all([...berths, ...routers.splice(0).map(router => router.kill())])
   })
-  const startRouter = async (settings: Partial<RouterSettings> = {}): Promise<Router> => {
-    const router = await make.start(hosts.client, { ...routerSettings, ...settings })
+  const startRouter: Stage['startRouter'] = async (settings = {}, host = hosts.client) => {
+    const router = await make.start(host, { ...routerSettings, ...settings })
     routers.push(router)
     return router
   }
   return {
     make,
+    world: () => world,
     hosts: () => hosts,
     startRouter,
-    async start(settings) {
-      const [router, berth] = await Promise.all([startRouter(settings), startBerth(hosts.node)])
+    async start(settings, { node, router: host } = { node: hosts.node, router: hosts.client }) {
+      nodes.add(node)
+      const [router, berth] = await Promise.all([startRouter(settings, host), startBerth(node)])
       return { router, berth }
     },
   }
@@ -97,4 +116,13 @@ export async function berthState(berth: BerthProcess): Promise<PeerStatus> {
   const [status] = await berth.state()
   if (!status) throw new Error('no peer')
   return status
+}
+
+/** One of the kernel's counters of a host, by where it stands (`Tcp OutRsts`, `TcpExt TCPMD5Failure`). */
+export async function counter(host: LabHost, group: string, name: string): Promise<number> {
+  const lines = (await host.namespace.run(['cat', '/proc/net/snmp', '/proc/net/netstat']))
+    .split('\n')
+    .filter(line => line.startsWith(`${group}:`))
+  const [names = [], values = []] = lines.map(line => line.split(' '))
+  return Number(values[names.indexOf(name)] ?? 0)
 }

@@ -6,7 +6,6 @@ import { createWorld, type World } from '../lab/namespace.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { createTwoHosts, type TwoHosts } from '../wire/hosts.ts'
 import { type BfdBerth, bfdSession, startBfdBerth } from './bfd-berth.ts'
-import { type Chain, createChain } from './bfd-chain.ts'
 import { machineMs } from './bfd-process.ts'
 import {
   type BfdRouter,
@@ -16,6 +15,7 @@ import {
   type RouterBfdSession,
   type SeenBfdSession,
 } from './bfd-routers.ts'
+import { type Chain, createChain } from './chain.ts'
 import { whyNotInstalled } from './router.ts'
 import { until } from './until.ts'
 

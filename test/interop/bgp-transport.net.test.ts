@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
-import type { LabHost } from '../lab/node.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { peer, route } from './berth.ts'
-import { berthState, besideEachRouter, seen } from './beside.ts'
+import { berthState, besideEachRouter, counter, seen } from './beside.ts'
 import { until } from './until.ts'
 
 /* What guards a connection beneath BGP, TCP-MD5 and GTSM, beside routers that others wrote. */
@@ -12,15 +11,6 @@ const v4 = '203.0.113.1/32'
 
 const obstacle = await whyNoLab()
 if (obstacle === undefined) await buildRawsock()
-
-/** One of the kernel's counters of a host (TcpExt). */
-async function counter(host: LabHost, name: string): Promise<number> {
-  const lines = (await host.namespace.run(['cat', '/proc/net/netstat']))
-    .split('\n')
-    .filter(line => line.startsWith('TcpExt:'))
-  const [names = [], values = []] = lines.map(line => line.split(' '))
-  return Number(values[names.indexOf(name)] ?? 0)
-}
 
 await besideEachRouter(({ make, hosts, start, startRouter }) => {
   test.skipIf(obstacle !== undefined)(
@@ -31,7 +21,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
       // A wrong key is silence: only the kernel of the other side knows.
       await until(
         'the router drops segments',
-        () => counter(hosts().client, 'TCPMD5Failure'),
+        () => counter(hosts().client, 'TcpExt', 'TCPMD5Failure'),
         count => count > 0,
       )
       expect((await berthState(berth)).state).toBe('Connect')
@@ -40,7 +30,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
       berth.configure([peer()], { router: [route(v4)] })
       await until(
         'the router drops segments',
-        () => counter(hosts().client, 'TCPMD5NotFound'),
+        () => counter(hosts().client, 'TcpExt', 'TCPMD5NotFound'),
         count => count > 0,
       )
       expect(await router.isEstablished()).toBe(false)
@@ -56,7 +46,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
       berth.configure([peer({ direction: 'passive', password: 'wrong' })], { router: [route(v4)] })
       await until(
         'Berth drops segments',
-        () => counter(hosts().node, 'TCPMD5Failure'),
+        () => counter(hosts().node, 'TcpExt', 'TCPMD5Failure'),
         count => count > 0,
       )
       expect((await berthState(berth)).state).toBe('Active')
@@ -73,7 +63,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
     // Which packets of connections that it accepts GoBGP drops differs from run to run; the others drop them all.
     if (make.name !== 'GoBGP') {
       berth.configure([peer({ ttl: 64 })], { router: [route(v4)] })
-      const dropped = () => counter(hosts().client, 'TCPMinTTLDrop')
+      const dropped = () => counter(hosts().client, 'TcpExt', 'TCPMinTTLDrop')
       await until('the router drops packets', dropped, count => count > 0)
       await seen(router, 0)
       berth.configure([peer({ ttl: 255, minimumTtl: 255 })], { router: [route(v4)] })
@@ -82,7 +72,7 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
     await startRouter()
     await until(
       'Berth drops packets',
-      () => counter(hosts().node, 'TCPMinTTLDrop'),
+      () => counter(hosts().node, 'TcpExt', 'TCPMinTTLDrop'),
       count => count > 0,
     )
     expect((await berthState(berth)).state).not.toBe('Established')

@@ -118,6 +118,9 @@ function configuration(settings: RouterSettings): string {
     `    hold-time = ${holdTimeSeconds}`,
     `    keepalive-interval = ${holdTimeSeconds / 3}`,
     ...(passive ? ['  [neighbors.transport.config]', '    passive-mode = true'] : []),
+    ...(settings.multihop && localAs !== peerAs
+      ? ['  [neighbors.ebgp-multihop.config]', '    enabled = true', '    multihop-ttl = 4']
+      : []),
     ...(ttlSecurity ? ['  [neighbors.ttl-security.config]', '    enabled = true', '    ttl-min = 255'] : []),
     ...(gracefulRestart
       ? [

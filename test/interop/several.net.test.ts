@@ -7,6 +7,7 @@ import { bird } from './bird.ts'
 import { frr } from './frr.ts'
 import { gobgp } from './gobgp.ts'
 import { type Router, whyNotInstalled } from './router.ts'
+import { createStar } from './star.ts'
 import { until } from './until.ts'
 
 /* One Berth with a router of each make around it, each on a cable of its own: 10.0.k.1 is Berth, 10.0.k.2 the router. */
@@ -19,22 +20,11 @@ if (obstacle !== undefined) console.warn(`skipped: Berth among several routers: 
 describe.skipIf(obstacle !== undefined)('Berth among several routers', () => {
   let world: World
   let node: LabHost
-  const around: LabHost[] = []
+  let around: readonly LabHost[]
 
   beforeAll(async () => {
     world = await createWorld()
-    node = await createHost(world, 'node', '')
-    for (let ordinal = 1; ordinal <= makes.length; ordinal++) {
-      const router = await createHost(world, `router-${ordinal}`, `10.0.${ordinal}.2`)
-      const cable = `eth${ordinal}`
-      const far = ['peer', 'name', 'eth0', 'netns', String(router.namespace.pid)]
-      await node.namespace.run(['ip', 'link', 'add', cable, 'type', 'veth', ...far])
-      await node.namespace.run(['ip', 'addr', 'add', `10.0.${ordinal}.1/24`, 'dev', cable])
-      await node.namespace.run(['ip', 'link', 'set', cable, 'up'])
-      await router.namespace.run(['ip', 'addr', 'add', `${router.ipv4}/24`, 'dev', 'eth0'])
-      await router.namespace.run(['ip', 'link', 'set', 'eth0', 'up'])
-      around.push(router)
-    }
+    ;({ centre: node, around } = await createStar(world, makes.length))
   })
   afterAll(() => world.end())
   afterEach(() => node.namespace.killAll())
@@ -116,9 +106,3 @@ describe.skipIf(obstacle !== undefined)('Berth among several routers', () => {
     expect((await berth.state())[0]?.establishedCount).toBeGreaterThanOrEqual(20)
   })
 })
-
-async function createHost(world: World, name: string, ipv4: string): Promise<LabHost> {
-  const namespace = await world.createNamespace()
-  const { exec, spawn } = namespace
-  return { name, namespace, interface: 'eth0', mac: '', ipv4, ipv6: '', exec, spawn }
-}
