@@ -4,10 +4,34 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFailed, vi } from 'vitest'
+import { frr } from '../interop/frr.ts'
+import { whyNotInstalled } from '../interop/router.ts'
 import { whyNoLab } from '../lab/tools.ts'
 
 const obstacle = await whyNoLab(console.warn)
 if (obstacle !== undefined) console.warn(`Skipped, no lab on this machine: ${obstacle}`)
+const noRouter = obstacle ?? (await whyNotInstalled(frr))
+if (noRouter !== undefined) console.warn(`Skipped, no router for the demo of BGP on this machine: ${noRouter}`)
+
+describe.skipIf(noRouter !== undefined)('the demo of BGP', () => {
+  it('tells its story to the end, with nothing lost but when a node loses power', { timeout: 300_000 }, async () => {
+    const { demo, output } = start('--bgp')
+    const [code] = await once(demo, 'close')
+    const told = await output
+    onTestFailed(() => console.warn(told))
+    expect(code).toBe(0)
+    expect(told).toContain('203.0.113.1,2001:db8:0:113::1')
+    expect(told.match(/node-[123] +router +192\.0\.2\.1 +Established +Up/g)).toHaveLength(6)
+    expect(told).toMatch(/nexthop via 192\.0\.2\.11 .*\n +nexthop via 192\.0\.2\.12 .*\n +nexthop via 192\.0\.2\.13 /)
+    expect(told).toMatch(/more requests: node-1 answered \d+, node-2 answered \d+, node-3 answered \d+/)
+    expect(told).toMatch(/says hello to 198\.18\.0\.10$/m)
+    expect(told.match(/Lost: \d+/g)).toEqual(['Lost: 0', 'Lost: 0'])
+    expect(told).toMatch(/For \d{1,3} ms, requests that the router sent to node-2 were lost/)
+    expect(told).toMatch(/All of it has ended/)
+    expect(told).not.toContain('\u001B')
+    expect(told).not.toMatch(/^\s+at /m)
+  })
+})
 
 describe.skipIf(obstacle !== undefined)('the demo', () => {
   it('tells its story to the end, with nothing lost at the hand-over', { timeout: 300_000 }, async () => {

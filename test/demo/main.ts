@@ -1,15 +1,18 @@
 /**
  * `npm run demo`: a Service gets an address and a client reaches it, on real programs, told step by step.
  *
+ *     --bgp                the story with a router before the nodes, instead of the one on a segment
  *     --stay               keep everything running at the end, for a second terminal
  *     --kube-proxy MODE    nftables (default) or iptables
  */
 import { parseArgs } from 'node:util'
+import { tellBgpStory } from './bgp-story.ts'
 import { createNarrator } from './narrator.ts'
 import { tellStory } from './story.ts'
 
 const help = `npm run demo [-- OPTIONS]
 
+  --bgp                with a router before the nodes (FRR): sessions, several ways to one address, BFD
   --stay               keep everything running at the end, and say how to look at it from a second terminal
   --kube-proxy MODE    nftables (default) or iptables
   --help               this text`
@@ -26,7 +29,8 @@ async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
   try {
-    await tellStory(narrator, { ...options, signal: giveUp.signal })
+    const tell = options.bgp ? tellBgpStory : tellStory
+    await tell(narrator, { ...options, signal: giveUp.signal })
     return 0
   } catch (error) {
     if (giveUp.signal.aborted) {
@@ -39,8 +43,15 @@ async function main(): Promise<number> {
   }
 }
 
-function readOptions(): { stay: boolean; kubeProxyMode: 'nftables' | 'iptables' } | number {
-  const flags = { stay: { type: 'boolean' }, 'kube-proxy': { type: 'string' }, help: { type: 'boolean' } } as const
+interface Options {
+  readonly bgp: boolean
+  readonly stay: boolean
+  readonly kubeProxyMode: 'nftables' | 'iptables'
+}
+
+function readOptions(): Options | number {
+  const boolean = { type: 'boolean' } as const
+  const flags = { bgp: boolean, stay: boolean, 'kube-proxy': { type: 'string' }, help: boolean } as const
   try {
     const { values } = parseArgs({ options: flags })
     if (values.help) {
@@ -51,7 +62,7 @@ function readOptions(): { stay: boolean; kubeProxyMode: 'nftables' | 'iptables' 
     if (kubeProxyMode !== 'nftables' && kubeProxyMode !== 'iptables') {
       throw new Error(`--kube-proxy is nftables or iptables, not ${kubeProxyMode}.`)
     }
-    return { stay: values.stay ?? false, kubeProxyMode }
+    return { bgp: values.bgp ?? false, stay: values.stay ?? false, kubeProxyMode }
   } catch (error) {
     narrator.failed(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
     return 2
