@@ -12,6 +12,7 @@ export const SOCK_RAW = 3
 
 export const SOL_SOCKET = 1
 export const SO_RCVBUF = 8
+export const SO_DETACH_FILTER = 27
 
 export const SOL_PACKET = 263
 export const PACKET_STATISTICS = 6

@@ -5,8 +5,10 @@ import {
   decodePacketSender,
   PACKET_STATISTICS,
   packetAddress,
+  SO_DETACH_FILTER,
   SOCK_DGRAM,
   SOL_PACKET,
+  SOL_SOCKET,
 } from '../rawsock/linux.ts'
 import { openRawSocket } from '../rawsock/rawsock.ts'
 import type { InterfaceCounter } from './counters.ts'
@@ -44,15 +46,23 @@ export function openPacketSocket(options: {
   const socket = openRawSocket(AF_PACKET, SOCK_DGRAM, 0)
   let open = true
   let refiltering = false
-  const attach = (): void => {
-    for (const mostRanges of ranges) {
+  /** Whether a filter of any fineness has found room. */
+  const attachFinest = (): boolean =>
+    ranges.some(mostRanges => {
       try {
         socket.attachFilter(options.filter(mostRanges))
-        return
+        return true
       } catch (error) {
-        if (mostRanges === ranges.at(-1) || !hasCode(error) || error.code !== 'ENOMEM') throw error
+        if (!hasCode(error) || error.code !== 'ENOMEM') throw error
+        return false
       }
-    }
+    })
+  const attach = (): void => {
+    if (attachFinest()) return
+    // The kernel counts the old filter until the new one is in place. Without any for a moment, others' packets wake us,
+    // and none of ours is lost.
+    socket.setOption(SOL_SOCKET, SO_DETACH_FILTER, 0)
+    if (!attachFinest()) throw new Error('the kernel has no memory for a socket filter (net.core.optmem_max)')
   }
   try {
     attach()
