@@ -2,15 +2,18 @@ import type { Address } from '../../net/address.ts'
 import { broadcastMac } from '../../net/mac.ts'
 import { ETH_P_ARP } from '../rawsock/linux.ts'
 import type { AddressCounter } from '../wire/counters.ts'
+import { createGuard } from '../wire/guard.ts'
 import { openPacketSocket } from '../wire/packet-socket.ts'
 import type { Responder, ResponderOptions } from '../wire/responder.ts'
 import { type ArpStation, answerArp, gratuitousArp } from './answer.ts'
 import { arpFilter } from './filter.ts'
-import { arpPacketSize, decodeArpPacket, encodeArpPacket } from './packet.ts'
+import { type ArpPacket, arpPacketSize, decodeArpPacket, encodeArpPacket } from './packet.ts'
+import { arpProbe } from './probe.ts'
 
 /** Answers ARP for IPv4 addresses on one interface. */
 export function openArpResponder(options: ResponderOptions): Responder {
   const { counter } = options
+  const guard = createGuard()
   const announced = new Map<bigint, { readonly address: Address; readonly counter: AddressCounter }>()
   const station: ArpStation = {
     mac: options.interface.mac,
@@ -37,8 +40,15 @@ export function openArpResponder(options: ResponderOptions): Responder {
         asked?.counter.requestReceived()
         const sent = socket.send(encodeArpPacket(verdict.packet), verdict.packet.targetHardwareAddress)
         if (sent) asked?.counter.responseSent()
+        guardAgainstOthers(verdict.packet)
       }
     }
+  }
+
+  /** Not for a probe: two of us would go on asking each other. */
+  const guardAgainstOthers = ({ senderProtocolAddress: address, targetProtocolAddress: asker }: ArpPacket): void => {
+    if (asker.value === 0n || !guard.isDue(address, performance.now())) return
+    socket.send(encodeArpPacket(arpProbe(address, options.interface.mac)), broadcastMac)
   }
 
   const socket = openPacketSocket({
@@ -61,6 +71,7 @@ export function openArpResponder(options: ResponderOptions): Responder {
     },
     withdraw(address) {
       announced.delete(address.value)
+      guard.forget(address)
       socket.refilter()
     },
     gratuitousPackets: 2,

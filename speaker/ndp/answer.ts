@@ -76,7 +76,8 @@ function advertisement(address: Address, destination: Address, mac: MacAddress, 
   }
 }
 
-function linkLayerAddress(options: readonly NdpOption[], kind: NdpOption['kind']): MacAddress | undefined {
+/** The MAC that an option of this kind names. */
+export function linkLayerAddress(options: readonly NdpOption[], kind: NdpOption['kind']): MacAddress | undefined {
   for (const option of options) if (option.kind === kind && option.kind !== 'other') return option.mac
   return undefined
 }

@@ -2,16 +2,19 @@ import { type Address, addressToBytes } from '../../net/address.ts'
 import { type MacAddress, multicastMacForIPv6 } from '../../net/mac.ts'
 import { ETH_P_IPV6 } from '../rawsock/linux.ts'
 import type { AddressCounter } from '../wire/counters.ts'
+import { createGuard } from '../wire/guard.ts'
 import { openPacketSocket } from '../wire/packet-socket.ts'
 import type { Responder, ResponderOptions } from '../wire/responder.ts'
 import { answerNeighbor, type NdpStation, unsolicitedAdvertisement } from './answer.ts'
 import { longestNdpPacket, ndpFilter } from './filter.ts'
 import { createGroupMemberships } from './groups.ts'
 import { decodeNeighborPacket, encodeNeighborPacket, type NeighborPacket } from './message.ts'
+import { neighborProbe } from './probe.ts'
 
 /** Answers Neighbor Solicitations for IPv6 addresses on one interface. */
 export function openNdpResponder(options: ResponderOptions): Responder {
   const { counter } = options
+  const guard = createGuard()
   const announced = new Map<bigint, { readonly address: Address; readonly counter: AddressCounter }>()
   const station: NdpStation = {
     mac: options.interface.mac,
@@ -37,6 +40,10 @@ export function openNdpResponder(options: ResponderOptions): Responder {
         const asked = announced.get(verdict.packet.source.value)
         asked?.counter.requestReceived()
         if (send(verdict.packet, verdict.to)) asked?.counter.responseSent()
+        // Not for a probe, which everybody was answered: two of us would go on asking each other.
+        const { source, message } = verdict.packet
+        const probed = message.kind === 'advertisement' && !message.solicited
+        if (!probed && guard.isDue(source, performance.now())) send(neighborProbe(source), undefined)
       }
     }
   }
@@ -69,6 +76,7 @@ export function openNdpResponder(options: ResponderOptions): Responder {
     },
     withdraw(address) {
       if (announced.delete(address.value)) groups.leave(address)
+      guard.forget(address)
       socket.refilter()
     },
     gratuitousPackets: 1,

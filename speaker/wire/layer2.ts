@@ -5,14 +5,16 @@ import { openInterfaceMonitor } from '../netlink/monitor.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createClaimFilter } from './claims.ts'
 import { createCounters } from './counters.ts'
-import type { NetworkInterface, WireAnnouncement, WireReport } from './messages.ts'
+import type { NetworkInterface, ProbeCommand, WireAnnouncement, WireReport } from './messages.ts'
 import { isSameStation, isUsable } from './placement.ts'
+import { createProber } from './prober.ts'
 import { createStation, type Station } from './stations.ts'
 
 /** Layer 2 on all of the node's interfaces. */
 export interface Layer2 {
   announce(announcements: readonly WireAnnouncement[]): void
   withdraw(addresses: readonly string[]): void
+  probe(command: ProbeCommand): void
   close(): void
 }
 
@@ -54,6 +56,12 @@ export function startLayer2(options: {
 
   const announcer = createAnnouncer({ report, onLeft: (address, name) => counters.forget(address, name) })
 
+  const prober = createProber({
+    stations: () => [...stations.values()],
+    hasCarrier: station => interfaces.some(one => one.index === station.interface.index && one.carrier),
+    report,
+  })
+
   const onInterfaces = (table: LinkTable): void => {
     ownMacs = new Set(Array.from(table.links.values(), ({ mac }) => macNumber(mac)))
     const next = networkInterfaces(table, options.excluded)
@@ -71,6 +79,7 @@ export function startLayer2(options: {
         if (now.carrier && !before.get(now.index)?.carrier) announcer.makeKnownAgain(station)
         continue
       }
+      prober.forget(station)
       station.close()
       stations.delete(station.interface.index)
       changed = true
@@ -92,10 +101,12 @@ export function startLayer2(options: {
     withdraw(addresses) {
       for (const address of addresses) announcer.withdraw(address)
     },
+    probe: command => prober.probe(command),
     close() {
       clearTimeout(countersTimer)
       monitor.close()
       announcer.close()
+      prober.close()
       for (const station of stations.values()) station.close()
       const last = counters.takeChanged()
       if (last.length > 0) report({ kind: 'counters', counters: last })

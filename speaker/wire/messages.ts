@@ -1,3 +1,5 @@
+import type { BfdCounters, BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
+
 /**
  * What the speaker's two threads say to each other. Main decides what this node announces and says so in commands; the
  * wire thread answers the segment and reports what it did and what it saw. Everything here survives a structured clone.
@@ -17,8 +19,32 @@ export type WireCommand =
   | { readonly kind: 'announce'; readonly announcements: readonly WireAnnouncement[] }
   /** Stops answering for these. */
   | { readonly kind: 'withdraw'; readonly addresses: readonly string[] }
-  /** Closes every socket and ends the thread. */
+  /** The BFD sessions that are wanted from now on, and no others. */
+  | { readonly kind: 'bfd'; readonly sessions: readonly BfdSessionSettings[] }
+  | ProbeCommand
+  /** Tells the remote systems of BFD that this is on purpose, closes every socket and ends the thread. */
   | { readonly kind: 'stop' }
+
+/** Asks the segment who has these addresses; the answer is the report `probed` with the same id. */
+export interface ProbeCommand {
+  readonly kind: 'probe'
+  readonly id: number
+  /** Each with the interfaces to ask on. */
+  readonly addresses: readonly WireAnnouncement[]
+  /** How often to ask, as long as nobody answers. */
+  readonly tries: number
+  /** From one question to the next, and from the last one to the verdict. */
+  readonly intervalMs: number
+}
+
+/** What a segment said of an address. */
+export interface ProbeResult {
+  readonly address: string
+  /** Names of the interfaces on which the question left; none = nobody could be asked. */
+  readonly asked: readonly string[]
+  /** The stations that have it, this node left out. */
+  readonly answers: readonly { readonly interface: string; readonly mac: string }[]
+}
 
 /** From wire to main. */
 export type WireReport =
@@ -36,6 +62,12 @@ export type WireReport =
   | { readonly kind: 'seen'; readonly address: string; readonly interface: string; readonly mac: string }
   /** The counters that changed since the last report, every few seconds. */
   | { readonly kind: 'counters'; readonly counters: readonly WireCounter[] }
+  /** A BFD session as it is now; told whenever any of it changes. */
+  | { readonly kind: 'bfd'; readonly status: BfdSessionStatus }
+  /** BFD's totals, every few seconds while there are sessions. */
+  | { readonly kind: 'bfdCounters'; readonly counters: BfdCounters }
+  /** A probe is over: everybody has answered who will. */
+  | { readonly kind: 'probed'; readonly id: number; readonly results: readonly ProbeResult[] }
   /** Something that an operator should read; wire goes on without it. */
   | { readonly kind: 'problem'; readonly text: string }
 

@@ -2,6 +2,7 @@ import { type Address, formatAddress } from '../../net/address.ts'
 import { formatMac, type MacAddress, parseMac, zeroMac } from '../../net/mac.ts'
 import { openArpResponder } from '../arp/responder.ts'
 import { openNdpResponder } from '../ndp/responder.ts'
+import { type Asker, openAsker } from './asker.ts'
 import type { Counters } from './counters.ts'
 import type { NetworkInterface } from './messages.ts'
 import type { Responder, ResponderOptions } from './responder.ts'
@@ -11,6 +12,8 @@ export interface Station {
   readonly interface: NetworkInterface
   /** Opens the responder of the address's family when it is first wanted; undefined = it cannot be opened, or all is closed. */
   responderFor(address: Address): Responder | undefined
+  /** Opens a socket to ask who has addresses of a family here; undefined = it cannot be opened. */
+  openAsker(family: Address['family'], onHolder: (address: Address, mac: MacAddress) => void): Asker | undefined
   countLosses(): void
   close(): void
 }
@@ -41,8 +44,7 @@ export function createStation(
     try {
       return family === 'IPv4' ? openArpResponder(responderOptions) : openNdpResponder(responderOptions)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      options.onProblem(`${family} addresses cannot be announced on ${name}: ${reason}`)
+      options.onProblem(`${family} addresses cannot be announced on ${name}: ${inWords(error)}`)
       return undefined
     }
   }
@@ -54,6 +56,19 @@ export function createStation(
       if (!closed && !responders.has(family)) responders.set(family, openFor(family))
       return responders.get(family)
     },
+    openAsker(family, onHolder) {
+      try {
+        return openAsker(family, {
+          interface: { index, mac: parseMac(mac) ?? zeroMac },
+          isOwn: options.isOwn,
+          onHolder,
+          counter: options.counters.ofInterface(name, family === 'IPv4' ? 'ARP' : 'NDP'),
+        })
+      } catch (error) {
+        options.onProblem(`nobody can be asked for ${family} addresses on ${name}: ${inWords(error)}`)
+        return undefined
+      }
+    },
     countLosses() {
       for (const responder of responders.values()) responder?.countLosses()
     },
@@ -63,4 +78,8 @@ export function createStation(
       closed = true
     },
   }
+}
+
+function inWords(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
