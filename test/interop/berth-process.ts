@@ -1,11 +1,16 @@
 import { pino } from 'pino'
-import type { Notification } from '../../speaker/bgp/notification.ts'
+import { createBfd } from '../../speaker/bfd/bfd.ts'
+import type { BfdSessionSettings, BfdSessionStatus } from '../../speaker/bfd/messages.ts'
+import { type Notification, notification } from '../../speaker/bgp/notification.ts'
 import type { Route } from '../../speaker/bgp/route.ts'
 import type { ConfiguredPeer } from '../../speaker/bgp/settings.ts'
 import { createBgp, type Farewell } from '../../speaker/bgp/speaker.ts'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 
-/** A process inside a test's network namespace: what `createBgp` gives, by messages to and from the test. */
+/**
+ * A process inside a test's network namespace: what `createBgp` gives, by messages to and from the test; and beside it
+ * BFD, whose sessions bear the names of the peers that fall with them.
+ */
 export type ToBerthProcess =
   | {
       readonly kind: 'configure'
@@ -13,14 +18,22 @@ export type ToBerthProcess =
       readonly routes: ReadonlyMap<string, readonly Route[]>
     }
   | { readonly kind: 'reset'; readonly peer: string; readonly reason: Notification }
+  | { readonly kind: 'bfd'; readonly sessions: readonly BfdSessionSettings[] }
   | { readonly kind: 'state' }
   | { readonly kind: 'stop'; readonly farewell: Farewell }
 
 export type FromBerthProcess =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'state'; readonly peers: readonly PeerStatus[] }
+  | { readonly kind: 'state'; readonly peers: readonly PeerStatus[]; readonly bfd: readonly BfdSessionStatus[] }
 
-const bgp = createBgp({ log: pino({ level: process.env['BERTH_LOG_LEVEL'] ?? 'silent' }) })
+const log = pino({ level: process.env['BERTH_LOG_LEVEL'] ?? 'silent' })
+const bgp = createBgp({ log })
+const bfd = createBfd({ onProblem: text => log.warn(text) })
+const up = new Set<string>()
+bfd.onState(({ name, state }) => {
+  if (state === 'Up') up.add(name)
+  else if (up.delete(name)) bgp.reset(name, notification('bfdDown'))
+})
 
 const tell = (message: FromBerthProcess): void => {
   process.send?.(message)
@@ -34,11 +47,14 @@ process.on('message', (message: ToBerthProcess) => {
     case 'reset':
       bgp.reset(message.peer, message.reason)
       break
+    case 'bfd':
+      bfd.setSessions(message.sessions)
+      break
     case 'state':
-      tell({ kind: 'state', peers: bgp.state() })
+      tell({ kind: 'state', peers: bgp.state(), bfd: bfd.statuses() })
       break
     case 'stop':
-      void bgp.stop(message.farewell).then(() => process.disconnect())
+      void Promise.all([bgp.stop(message.farewell), bfd.stop()]).then(() => process.disconnect())
   }
 })
 

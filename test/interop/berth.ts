@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { type Address, parseAddress } from '../../net/address.ts'
 import { type AddressPrefix, parseRange, toPrefixes } from '../../net/range.ts'
+import type { BfdSessionSettings, BfdSessionStatus } from '../../speaker/bfd/messages.ts'
 import type { Notification } from '../../speaker/bgp/notification.ts'
 import type { Route } from '../../speaker/bgp/route.ts'
 import type { ConfiguredPeer, PeerSettings } from '../../speaker/bgp/settings.ts'
@@ -17,6 +18,9 @@ export interface BerthProcess {
   /** Changes what is said of a peer or to it, and leaves the rest as it was. */
   configure(peers: readonly ConfiguredPeer[], routes?: Readonly<Record<string, readonly Route[]>>): void
   reset(peer: string, reason: Notification): void
+  /** Watches peers by BFD; a session bears the name of its peer. */
+  watch(...sessions: readonly BfdSessionSettings[]): void
+  bfd(): Promise<readonly BfdSessionStatus[]>
   state(): Promise<readonly PeerStatus[]>
   stop(farewell: Farewell): Promise<void>
   /** As a crash or a power cut of the process: no last words. */
@@ -33,15 +37,19 @@ export async function startBerth(host: LabHost): Promise<BerthProcess> {
   const post = (message: ToBerthProcess): void => void child.send(message)
   const answer = async (): Promise<FromBerthProcess> => (await once(child, 'message'))[0] as FromBerthProcess
   await answer()
+  const ask = async (): Promise<Extract<FromBerthProcess, { kind: 'state' }>> => {
+    const state = answer()
+    post({ kind: 'state' })
+    const message = await state
+    if (message.kind !== 'state') throw new Error('no state')
+    return message
+  }
   return {
     configure: (peers, routes = {}) => post({ kind: 'configure', peers, routes: new Map(Object.entries(routes)) }),
     reset: (peer, reason) => post({ kind: 'reset', peer, reason }),
-    async state() {
-      const state = answer()
-      post({ kind: 'state' })
-      const message = await state
-      return message.kind === 'state' ? message.peers : []
-    },
+    watch: (...sessions) => post({ kind: 'bfd', sessions }),
+    bfd: async () => (await ask()).bfd,
+    state: async () => (await ask()).peers,
     async stop(farewell) {
       const closed = once(child, 'close')
       post({ kind: 'stop', farewell })

@@ -47,9 +47,9 @@ export interface Started {
  * Defines the same tests for every make that can be had here, and prints why the others cannot. The tests beside one
  * make follow one another, the makes go on side by side: most of the time all of them wait for some timer.
  */
-export async function besideEachRouter(define: (stage: Stage) => void): Promise<void> {
+export async function besideEachRouter(define: (stage: Stage) => void, makes = [frr, bird, gobgp]): Promise<void> {
   const noLab = await whyNoLab()
-  for (const make of [frr, bird, gobgp]) {
+  for (const make of makes) {
     const obstacle = noLab ?? (await whyNotInstalled(make))
     if (obstacle !== undefined) console.warn(`skipped: Berth beside ${make.name}: ${obstacle}`)
     describe.skipIf(obstacle !== undefined)(make.name, { concurrent: true }, () => {

@@ -1,0 +1,95 @@
+import { afterEach, expect, test } from 'vitest'
+import { buildRawsock } from '../../speaker/rawsock/build.ts'
+import type { LabHost } from '../lab/node.ts'
+import { whyNoLab } from '../lab/tools.ts'
+import { type BerthProcess, peer, route } from './berth.ts'
+import { berthState, besideEachRouter, type Started, seen } from './beside.ts'
+import { bfdSession } from './bfd-berth.ts'
+import { bird } from './bird.ts'
+import { frr } from './frr.ts'
+import { until } from './until.ts'
+
+/* BGP sessions that both sides watch by BFD, 50 ms × 3, with a hold time of 9 s: which of the two it was that noticed. */
+
+const v4 = '203.0.113.1/32'
+
+if ((await whyNoLab()) === undefined) await buildRawsock()
+
+/** From now on the machine hears nothing, though its cable has carrier; or it hears again. */
+async function deafen(host: LabHost, isDeaf: boolean): Promise<void> {
+  const rules = isDeaf ? 'table inet deaf { chain in { type filter hook input priority 0; policy drop; }; }' : ''
+  await host.namespace.run(['nft', '-f', '-'], { input: `table inet deaf; delete table inet deaf; ${rules}` })
+}
+
+await besideEachRouter(
+  ({ hosts, start }) => {
+    afterEach(() => both(false))
+    const both = (isDeaf: boolean) => Promise.all([hosts().node, hosts().client].map(host => deafen(host, isDeaf)))
+
+    async function watched(): Promise<Started> {
+      const { router, berth } = await start({ bfd: { intervalMs: 50, multiplier: 3 } })
+      berth.configure([peer()], { router: [route(v4)] })
+      berth.watch(bfdSession())
+      await seen(router, 1)
+      await bfdIsUp(berth)
+      return { router, berth }
+    }
+
+    test('a path that goes silent ends the session on both sides within the detection time, and comes back', async () => {
+      const { router, berth } = await watched()
+      const [cutMs, atMs] = [Date.now(), performance.now()]
+      await both(true)
+      const [status] = await Promise.all([
+        until(
+          'Berth notices',
+          () => berthState(berth),
+          ({ state }) => state !== 'Established',
+        ),
+        until(
+          'the router notices',
+          () => router.isEstablished(),
+          established => !established,
+        ),
+      ])
+      // Most of it is the time that it takes to ask the router.
+      expect(performance.now() - atMs).toBeLessThan(2_000)
+      expect(status.lastError).toMatchObject({ from: 'local', text: 'Cease: BFD Down' })
+      expect((status.sinceMs - cutMs) / 150).toBeLessThan(3)
+      expect(await router.neighbour()).toMatch(/sent \(Cease\/BFD Down\)|BFD session down/)
+      await seen(router, 0)
+      await both(false)
+      await seen(router, 1)
+      await bfdIsUp(berth)
+    })
+
+    test('a node that hears nothing any more tells the router why it goes, and is welcome when it hears again', async () => {
+      const { router, berth } = await watched()
+      const frozenMs = Date.now()
+      await deafen(hosts().node, true)
+      const status = await until(
+        'Berth notices',
+        () => berthState(berth),
+        ({ state }) => state !== 'Established',
+      )
+      expect((status.sinceMs - frozenMs) / 150).toBeLessThan(3)
+      // It still hears us, and what we say.
+      await until(
+        'the router is told',
+        () => router.neighbour(),
+        words => /received \(Cease\/BFD Down\)|Received: Unknown error 6\.10|BFD session down/.test(words),
+      )
+      await seen(router, 0)
+      await deafen(hosts().node, false)
+      await seen(router, 1)
+    })
+  },
+  [frr, bird],
+)
+
+async function bfdIsUp(berth: BerthProcess): Promise<void> {
+  await until(
+    'BFD is Up, 50 ms × 3',
+    () => berth.bfd(),
+    ([only]) => only?.state === 'Up' && only.detectionTimeMs === 150,
+  )
+}
