@@ -33,14 +33,18 @@ test('a Service has the endpoints of all its slices', () => {
   expect(changed).toEqual(['shop/web', 'shop/web', 'shop/api'])
 })
 
-test('they are the same object until a node gains its first or loses its last', () => {
+test('they are the same object until a node has more of them or fewer', () => {
   const { index, put } = setUp()
   put(slice('one', 'shop/web', 'a'))
   const before = index.of('shop/web')
-  put(slice('one', 'shop/web', 'a', 'a', 'a'))
+  put(slice('one', 'shop/web', 'a'))
   expect(index.of('shop/web')).toBe(before)
-  put(slice('one', 'shop/web', 'a', 'b'))
+  put(slice('one', 'shop/web', 'a', 'a', 'a'))
   expect(index.of('shop/web')).not.toBe(before)
+  expect(index.of('shop/web').usableByNode).toEqual(new Map([['a', 3]]))
+  const three = index.of('shop/web')
+  put(slice('one', 'shop/web', 'a', 'b', 'b'))
+  expect(index.of('shop/web')).not.toBe(three)
 })
 
 test('a slice that is deleted, or goes over to another Service, takes its endpoints along', () => {

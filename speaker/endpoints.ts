@@ -55,7 +55,7 @@ export function createEndpointIndex(
 
 function sameEndpoints(one: ServiceEndpoints, other: ServiceEndpoints): boolean {
   if (one.usable > 0 !== other.usable > 0 || one.usableByNode.size !== other.usableByNode.size) return false
-  // How many there are on a node counts for BGP's weights, not for who may announce at layer 2.
-  for (const node of one.usableByNode.keys()) if (!other.usableByNode.has(node)) return false
+  // How many there are on a node counts, since BGP's weights go by it; those that are on none count together.
+  for (const [node, count] of one.usableByNode) if (other.usableByNode.get(node) !== count) return false
   return true
 }

@@ -16,6 +16,7 @@ test('without any, the defaults of a pod', () => {
     leaseDurationSeconds: 10,
     renewPeriodSeconds: 3,
     handOverTimeoutSeconds: 5,
+    bgpDwellSeconds: 2,
   })
 })
 

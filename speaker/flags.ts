@@ -16,6 +16,8 @@ export interface SpeakerFlags {
   readonly renewPeriodSeconds: number
   /** How long a speaker that stops waits for others to take its addresses. */
   readonly handOverTimeoutSeconds: number
+  /** How long routers have to find other ways before a speaker that stops ends its BGP sessions. */
+  readonly bgpDwellSeconds: number
 }
 
 const program = {
@@ -41,6 +43,10 @@ const program = {
       hint: 'SECONDS',
       text: 'how long a stopping speaker waits for others to take its addresses (default 5)',
     },
+    'bgp-dwell-seconds': {
+      hint: 'SECONDS',
+      text: 'how long routers have, once told of a stop, until the BGP sessions end; 0 = no time (default 2)',
+    },
   },
 } as const
 
@@ -59,6 +65,7 @@ export function readFlags(
       leaseDurationSeconds: given.number('lease-duration', 10, { min: 2, max: 3_600 }),
       renewPeriodSeconds: given.number('renew-period', 3, { min: 0.2, max: 1_200, fraction: true }),
       handOverTimeoutSeconds: given.number('hand-over-timeout', 5, { min: 0, max: 600, fraction: true }),
+      bgpDwellSeconds: given.number('bgp-dwell-seconds', 2, { min: 0, max: 600, fraction: true }),
     }
     // With less than two renewals in the duration, one that is late would look like a death.
     if (flags.renewPeriodSeconds * 2.5 > flags.leaseDurationSeconds)

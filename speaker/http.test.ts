@@ -49,6 +49,9 @@ const well: SpeakerHealth = {
   servicesOf: address => (address === '192.0.2.1' ? ['shop/web', 'shop/api'] : ['shop/slow']),
   totals: new Map(),
   conflicts: 3,
+  router: { runs: 3, lastRunMs: 1, wokenAtMs: undefined },
+  routing: { node: 'node-1', peers: [], plan: undefined },
+  bfdCounters: undefined,
 }
 
 let close: (() => Promise<void>) | undefined

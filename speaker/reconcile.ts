@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { resolveConfig } from '../crds/resolve.ts'
 import type { ServiceKey } from '../kube/service.ts'
 import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
@@ -54,7 +53,6 @@ export interface ReconcilerOptions {
   readonly announcer: Announcer
   readonly writer: Writer
   readonly isStopping: () => boolean
-  readonly namespace: string
   readonly log: Logger
   readonly waits?: { readonly moveMs: number; readonly refusalMs: number }
 }
@@ -145,12 +143,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function observe(members: ReadonlyMap<string, Member>): Observed {
     if (survey?.members !== members) {
-      const { config } = resolveConfig(
-        { ipAddressPools: sources.pools.values(), l2Advertisements: sources.advertisements.values() },
-        { namespace: options.namespace },
-      )
       survey = surveyOf({
-        config,
+        config: sources.config(),
         nodes: new Map(Array.from(sources.nodes.values(), node => [node.name, node])),
         members,
       })

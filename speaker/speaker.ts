@@ -1,41 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { createEventRecorder } from '../kube/events.ts'
-import { holdLease } from '../kube/lease.ts'
 import { sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { createAnnouncer } from './announcer.ts'
+import type { BfdCounters } from './bfd/messages.ts'
+import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { createEndpointIndex } from './endpoints.ts'
-import {
-  factsAnnotation,
-  formatFacts,
-  speakerLeaseLabel,
-  speakerLeaseLabelValue,
-  speakerLeaseName,
-} from './layer2/facts.ts'
-import {
-  isCutOff,
-  type Member,
-  type Membership,
-  type MembershipEvent,
-  membersOf,
-  nextSuspicionMs,
-  nodeOfMac,
-  noMembership,
-  observe,
-  sameMembers,
-  suspects,
-} from './layer2/membership.ts'
+import { formatFacts } from './layer2/facts.ts'
+import { nodeOfMac } from './layer2/membership.ts'
+import { createMembers } from './members.ts'
 import { factsOf } from './node-facts.ts'
 import { createReconciler } from './reconcile.ts'
-import { createSources } from './sources.ts'
+import { createPasswords } from './routing/passwords.ts'
+import { createRouter } from './routing/router.ts'
+import { createSources, type NamedWatch } from './sources.ts'
 import { type SpeakerHealth, takeCounters, type WireTotals } from './status.ts'
 import type { NetworkInterface, WireCommand, WireReport } from './wire/messages.ts'
 import { createWriter } from './writer.ts'
 
 /*
- * One speaker: what it watches, the Lease that it holds, its wire thread and the loop between them, from the first
- * list to the last hand-over. The wire thread comes in as an argument, so that several speakers can run in one process.
+ * One speaker: what it watches, who else is there, its wire thread and the two loops between them (reconcile.ts for layer 2,
+ * routing/router.ts for BGP), from the first list to the last hand-over. The wire thread comes in as an argument, so that
+ * several speakers can run in one process.
  */
 
 /** How to start a wire thread; speaker/wire's `startWire`, or a test's. */
@@ -53,6 +40,7 @@ export interface SpeakerOptions {
   readonly leaseDurationSeconds: number
   readonly renewPeriodSeconds: number
   readonly handOverTimeoutSeconds: number
+  readonly bgpDwellSeconds: number
   readonly log: Logger
 }
 
@@ -63,27 +51,17 @@ export interface Speaker {
   readonly health: () => SpeakerHealth
 }
 
-// The observation clock (membership.ts) may advance a little more than one renewal at once, since renewals take time.
-const stepsPerPeriod = 4 / 3
-const tickMs = 1_000
-const factsPauseMs = 250
-
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { transport, node, namespace, log } = options
   const self = { node, run: randomUUID() }
   const leaseDurationMs = options.leaseDurationSeconds * 1000
-  const renewPeriodMs = options.renewPeriodSeconds * 1000
-  const sources = createSources({ transport, namespace, leaseDurationMs, log })
-  const leaseName = speakerLeaseName(node)
+  const sources = createSources({ transport, namespace, node, leaseDurationMs, log })
 
   let interfaces: readonly NetworkInterface[] | undefined
   let leaving = false
   let synced = false
-  let membership: Membership = noMembership(self, renewPeriodMs * stepsPerPeriod, performance.now())
-  let members: ReadonlyMap<string, Member> = new Map()
   let confirmedSinceYielding = 0
-  let toldFacts = ''
-  let factsTimer: NodeJS.Timeout | undefined
+  let bfdCounters: BfdCounters | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
@@ -91,18 +69,16 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     // Whoever runs the speaker is told; before that nobody listens yet.
   })
 
-  const factsText = (): string => formatFacts(factsOf(self, interfaces ?? [], leaving))
-
-  const lease = holdLease({
-    transport,
-    namespace,
-    name: leaseName,
-    labels: { [speakerLeaseLabel]: speakerLeaseLabelValue },
-    annotations: () => ({ [factsAnnotation]: factsText() }),
-    holderIdentity: `${node}/${self.run}`,
-    leaseDurationSeconds: options.leaseDurationSeconds,
-    renewPeriodMs,
-    log,
+  const members = createMembers({
+    ...options,
+    self,
+    leases: sources.leases,
+    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving)),
+    onChange: () => reconciler.wake('nodes'),
+    onRenewal: renewalCameBack,
+    onCutOff: () => {
+      confirmedSinceYielding = 0
+    },
   })
   const events = createEventRecorder({
     transport,
@@ -115,38 +91,54 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   const wire = options.startWire({ log, onReport: takeReport, onExit: lost.reject })
   const announcer = createAnnouncer({
     send: command => wire.send(command),
-    nodeOf: mac => nodeOfMac(members, mac),
-    isCutOff: () => isCutOff(membership, performance.now()),
+    nodeOf: mac => nodeOfMac(members.current(), mac),
+    isCutOff: () => members.isCutOff(),
     isRightful: address => reconciler.servicesOf(address).length > 0,
     onChange: () => reconciler.wake(),
     log,
   })
   const endpoints = createEndpointIndex(sources.slices, key => {
-    if (sources.services.get(key)) reconciler.wake()
+    if (sources.services.get(key)) wakeBoth()
   })
   const reconciler = createReconciler({
     self: node,
     sources,
     endpoints,
-    members: () => (synced && membership.joined ? members : undefined),
+    members: () => (synced && members.joined() ? members.current() : undefined),
     announcer,
     writer,
     isStopping: () => leaving,
-    namespace,
+    log,
+  })
+  const router = createRouter({
+    node,
+    sources,
+    endpoints,
+    passwords: createPasswords({ transport, namespace, onChange: () => router.wake(), log }),
+    known: () => (needed('routing').every(watch => watch.hasSynced()) ? 'everything' : knownOfPeers()),
+    openBgp,
+    setBfdSessions: sessions => wire.send({ kind: 'bfd', sessions }),
+    interfaces: () => interfaces ?? [],
+    dwellMs: Math.min(options.bgpDwellSeconds, options.handOverTimeoutSeconds) * 1000,
+    onChange: () => {},
     log,
   })
 
-  /** Writes changed facts soon: at once, but a link that flaps is not worth more than a few writes a second. */
-  function tellFacts(): void {
-    const text = factsText()
-    if (text === toldFacts || factsTimer !== undefined) return
-    toldFacts = text
-    lease.touch()
-    factsTimer = setTimeout(() => {
-      factsTimer = undefined
-      tellFacts()
-    }, factsPauseMs)
-    factsTimer.unref()
+  /** The watches whose first list this part of the speaker waits for. */
+  function needed(part: 'layer2' | 'routing'): readonly NamedWatch[] {
+    return sources.watches.filter(({ neededBy }) => neededBy === 'both' || neededBy === part)
+  }
+
+  /** Sessions need not wait for thousands of Services: where a router bridges our restart, its patience has an end. */
+  function knownOfPeers(): 'peers' | 'nothing' {
+    const { nodes, bgpPeers, bfdProfiles } = sources
+    return nodes.hasSynced && bgpPeers.hasSynced && bfdProfiles.hasSynced ? 'peers' : 'nothing'
+  }
+
+  /** What is to be announced may be another, by either way. */
+  function wakeBoth(what?: 'configuration'): void {
+    reconciler.wake(what && 'nodes')
+    router.wake(what)
   }
 
   function takeReport(report: WireReport): void {
@@ -154,7 +146,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       case 'interfaces':
         interfaces = report.interfaces
         started.resolve()
-        tellFacts()
+        members.tellFacts()
         break
       case 'announced':
       case 'seen':
@@ -163,17 +155,17 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       case 'counters':
         takeCounters(totals, report.counters)
         break
+      case 'bfd':
+        router.takeBfd(report.status)
+        break
+      case 'bfdCounters':
+        bfdCounters = report.counters
+        break
+      case 'probed':
       case 'problem':
-        // startWire has logged it.
+        // Nobody has asked; startWire has logged it.
         break
     }
-  }
-
-  function takeMembership(event: MembershipEvent): void {
-    const before = membership
-    membership = observe(membership, event)
-    if (membership.readAtMs !== before.readAtMs) renewalCameBack()
-    judge()
   }
 
   /** Our own renewal came back: what we see is fresh. */
@@ -187,61 +179,24 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     announcer.endYielding()
   }
 
-  function judge(): void {
-    const after = membersOf(membership)
-    if (sameMembers(members, after)) return
-    for (const [name, { liveness }] of after) {
-      if (members.get(name)?.liveness !== liveness) log.info({ speaker: name, liveness }, 'speaker')
-    }
-    for (const name of members.keys()) if (!after.has(name)) log.info({ speaker: name }, 'speaker has left')
-    members = after
-    reconciler.wake('nodes')
-  }
-
-  sources.leases.subscribe(({ before, after }) => {
-    const nowMs = performance.now()
-    if (after) takeMembership({ kind: 'leaseSeen', lease: after, nowMs })
-    else if (before) takeMembership({ kind: 'leaseDeleted', node: before.node, nowMs })
-  })
   sources.nodes.subscribe(({ before, after }) => {
     const same =
       before?.networkUnavailable === after?.networkUnavailable &&
-      JSON.stringify(before?.labels) === JSON.stringify(after?.labels)
-    if (!same) reconciler.wake('nodes')
+      JSON.stringify(before?.labels) === JSON.stringify(after?.labels) &&
+      before?.internalIPs.join() === after?.internalIPs.join()
+    if (!same) wakeBoth('configuration')
   })
   sources.services.subscribe(({ before, after }) => {
     if (before && !after) endpoints.forget(before.key)
-    reconciler.wake()
+    wakeBoth()
   })
   sources.records.subscribe(() => reconciler.wake())
-  sources.pools.subscribe(() => reconciler.wake('nodes'))
-  sources.advertisements.subscribe(() => reconciler.wake('nodes'))
-
-  /** Time passes: a Lease may be over, so renew ours to make sure; being cut off begins without any event. */
-  function tick(): void {
-    const nowMs = performance.now()
-    if (isCutOff(membership, nowMs)) confirmedSinceYielding = 0
-    const names = suspects(membership, nowMs)
-    if (names.length > 0) {
-      log.debug({ nodes: names }, 'their Leases seem to be over; renewing ours to know for certain')
-      lease.touch()
-    }
-  }
-
-  async function watchTime(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const nextMs = nextSuspicionMs(membership) ?? 0
-      const nowMs = performance.now()
-      // Whoever is suspect already waits for the answer to our renewal; asking again before a tick has passed helps nobody.
-      await sleep(nextMs > nowMs ? Math.min(tickMs, nextMs - nowMs) : tickMs, signal)
-      if (!signal.aborted) tick()
-    }
-  }
+  sources.subscribeConfig(() => wakeBoth('configuration'))
 
   /** Says that it is leaving, and goes on answering until others do, or for as long as it may. */
   async function handOver(): Promise<void> {
     leaving = true
-    lease.touch()
+    members.tellFactsNow()
     reconciler.wake()
     const deadline = AbortSignal.timeout(options.handOverTimeoutSeconds * 1000)
     log.info({ addresses: announcer.wire.size }, 'stopping: handing over')
@@ -257,12 +212,13 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       ...sources.watches.map(({ task }) => task.run(signal)),
       writer.run(signal),
       events.run(signal),
-      watchTime(signal),
+      members.watchTime(signal),
     ]
+    for (const { task } of needed('routing')) void task.ready.then(() => router.wake('configuration'))
     // Without knowing its interfaces a speaker has nothing to say in a Lease.
     await Promise.race([started.promise, aborted(signal)])
-    if (!signal.aborted) running.push(lease.run(signal))
-    await Promise.race([Promise.all(sources.watches.map(({ task }) => task.ready)), aborted(signal)])
+    if (!signal.aborted) running.push(members.holdLease(signal))
+    await Promise.race([Promise.all(needed('layer2').map(({ task }) => task.ready)), aborted(signal)])
     synced = !signal.aborted
     reconciler.wake('nodes')
     await Promise.all(running)
@@ -273,8 +229,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     const working = work(stop)
     try {
       await Promise.race([aborted(signal), lost.promise, working])
-      await Promise.race([handOver(), lost.promise])
+      await Promise.race([Promise.all([handOver(), router.leave()]), lost.promise])
     } finally {
+      await router.stop()
+      // BFD's last word comes after BGP's: nothing that hangs on it is left.
       await wire.stop()
       stop.abort()
       await working
@@ -288,11 +246,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       node,
       interfacesKnown: interfaces !== undefined,
       synced,
-      joined: membership.joined,
-      cutOff: isCutOff(membership, performance.now()),
+      joined: members.joined(),
+      cutOff: members.isCutOff(),
       leaving,
-      leaseRenewedAtMs: lease.renewedAtMs,
-      members,
+      leaseRenewedAtMs: members.leaseRenewedAtMs,
+      members: members.current(),
       watches: sources.watches.map(({ resource, task, hasSynced }) => ({
         resource,
         hasSynced: hasSynced(),
@@ -306,8 +264,17 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       servicesOf: address => reconciler.servicesOf(address),
       totals,
       conflicts: announcer.conflicts,
+      router: router.state,
+      routing: router.view(),
+      bfdCounters,
     }),
   }
+}
+
+/** BGP is read into memory when the first peer wants it. */
+async function openBgp(options: BgpOptions): Promise<Bgp> {
+  const { createBgp } = await import('./bgp/speaker.ts')
+  return createBgp(options)
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

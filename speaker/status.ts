@@ -1,7 +1,9 @@
 import type { WatchHealth } from '../kube/watch.ts'
+import type { BfdCounters } from './bfd/messages.ts'
 import type { Member } from './layer2/membership.ts'
 import type { WireState } from './plan.ts'
 import type { ReconcilerState } from './reconcile.ts'
+import type { RouterState, RouterView } from './routing/router.ts'
 import type { WireCounter } from './wire/messages.ts'
 
 /** The wire thread's totals, the last word on each address or interface. */
@@ -39,6 +41,11 @@ export interface SpeakerHealth {
   readonly servicesOf: (address: string) => readonly string[]
   readonly totals: WireTotals
   readonly conflicts: number
+  readonly router: RouterState
+  /** What this node says to its BGP peers and hears of them. */
+  readonly routing: RouterView
+  /** Undefined while no BFD session was wanted. */
+  readonly bfdCounters: BfdCounters | undefined
 }
 
 /** Why the speaker is not ready to take part, in words; empty = it is. */

@@ -81,6 +81,7 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
       leaseDurationSeconds,
       renewPeriodSeconds,
       handOverTimeoutSeconds: 2,
+      bgpDwellSeconds: 0,
       log,
     })
     const ended = speaker.run(stop.signal).finally(() => transport.close())

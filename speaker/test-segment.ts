@@ -66,6 +66,7 @@ export function createSegment(): Segment {
                 if (station.answers.delete(address) && station.powered) note(node, address, 'withdraws')
               }
               break
+            case 'bfd':
             case 'stop':
               break
           }

@@ -1,0 +1,242 @@
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from 'vitest'
+import { frr } from '../../test/interop/frr.ts'
+import { gobgp } from '../../test/interop/gobgp.ts'
+import { type Router, type RouterMake, type RouterSettings, whyNotInstalled } from '../../test/interop/router.ts'
+import { until } from '../../test/interop/until.ts'
+import { createBerthNamespace, type Program, startSpeaker } from '../../test/lab/berth.ts'
+import { type Lab, startLab } from '../../test/lab/lab.ts'
+import type { LabHost } from '../../test/lab/node.ts'
+import { whyNoLab } from '../../test/lab/tools.ts'
+
+/*
+ * The whole way: objects in a real API server → a real speaker on a node → a router of somebody else's, and what that
+ * router makes of it. How BGP itself behaves is test/interop's.
+ */
+
+const obstacle = (await whyNoLab(console.warn)) ?? (await whyNotInstalled(frr)) ?? (await whyNotInstalled(gobgp))
+if (obstacle !== undefined) console.warn(`skipped: the speaker beside routers: ${obstacle}`)
+
+const nodeAs = 64512
+const routerAs = 64513
+const nodeAddress = '192.0.2.11'
+
+describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
+  let lab: Lab
+  /** One each for FRR and GoBGP. */
+  const machines = new Map<string, LabHost>()
+  const speakers: Program[] = []
+  beforeAll(async () => {
+    lab = await startLab({ nodes: 1, progress: console.warn })
+    await createBerthNamespace(lab)
+    machines.set('first', lab.client)
+    machines.set('second', await addMachine(lab, 'second', 20))
+    await apply('IPAddressPool', 'pool', { addresses: ['203.0.113.0/24', '2001:db8:113::/64'] })
+    await apply('BGPAdvertisement', 'all', {})
+    await createService('web', ['203.0.113.1'])
+    await setEndpoints('web', 1)
+  })
+  afterAll(() => lab?.stop())
+  afterEach(async () => {
+    for (const speaker of speakers.splice(0)) if (speaker.running) await speaker.kill()
+    await kubectl(['delete', 'bgppeers,bfdprofiles', '--all', '-n', 'berth-system'])
+    await setEndpoints('web', 1)
+  })
+
+  const kubectl = async (args: readonly string[], object?: object): Promise<string> =>
+    await lab.controlPlane.kubectl([...args], object ? { input: JSON.stringify(object) } : {})
+
+  /** Makes an object of Berth's configuration what the spec says. */
+  const apply = async (kind: string, name: string, spec: object): Promise<void> => {
+    const metadata = { name, namespace: 'berth-system' }
+    await kubectl(['apply', '-f', '-'], { apiVersion: 'berth.dev/v1beta1', kind, metadata, spec })
+  }
+
+  const applyPeer = async (name: string, machine: LabHost, spec: object = {}): Promise<void> => {
+    const ordinary = { myASN: nodeAs, peerASN: routerAs, peerAddress: machine.ipv4, connectTime: '1s', holdTime: '9s' }
+    await apply('BGPPeer', name, { ...ordinary, ...spec })
+  }
+
+  const applySecret = async (name: string, password: string): Promise<void> => {
+    const metadata = { name, namespace: 'berth-system' }
+    const type = 'kubernetes.io/basic-auth'
+    await kubectl(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'Secret', metadata, type, stringData: { password } })
+  }
+
+  const createService = async (name: string, addresses: readonly string[]): Promise<void> => {
+    const spec = { type: 'LoadBalancer', ports: [{ port: 80 }], selector: { app: name } }
+    await kubectl(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec })
+    const patch = JSON.stringify({ status: { loadBalancer: { ingress: addresses.map(ip => ({ ip })) } } })
+    await kubectl(['patch', 'service', name, '--subresource=status', '--type=merge', '-p', patch])
+  }
+
+  const setEndpoints = async (service: string, count: number): Promise<void> => {
+    const metadata = { name: `${service}-1`, labels: { 'kubernetes.io/service-name': service } }
+    const endpoints = Array.from({ length: count }, (_, index) => ({
+      addresses: [`10.244.1.${10 + index}`],
+      nodeName: 'node-1',
+    }))
+    const slice = { metadata, addressType: 'IPv4', ports: [{ port: 80 }], endpoints }
+    await kubectl(['apply', '-f', '-'], { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...slice })
+  }
+
+  const speaker = async (...flags: readonly string[]): Promise<Program> => {
+    const node = lab.nodes[0]
+    if (!node) throw new Error('no node')
+    const program = await startSpeaker(lab, node, { logLevel: 'debug', flags })
+    speakers.push(program)
+    onTestFailed(async () => console.warn(`${program.name}:\n${await program.logTail(60)}`))
+    return program
+  }
+
+  const machine = (name: string): LabHost => {
+    const found = machines.get(name)
+    if (!found) throw new Error(`no machine ${name}`)
+    return found
+  }
+
+  const startRouter = async (make: RouterMake, on: string, more: Partial<RouterSettings> = {}): Promise<Router> => {
+    const host = machine(on)
+    const router = await make.start(host, {
+      localAs: routerAs,
+      peerAs: nodeAs,
+      local: host.ipv4,
+      remote: nodeAddress,
+      holdTimeSeconds: 9,
+      families: ['IPv4'],
+      ...more,
+    })
+    onTestFinished(() => router.kill())
+    return router
+  }
+
+  const prefixes = async (router: Router): Promise<readonly string[]> =>
+    (await router.routes()).map(({ prefix }) => prefix).sort()
+  const hears = (router: Router, ...expected: readonly string[]) =>
+    until(
+      `routes ${expected.join()}`,
+      () => prefixes(router),
+      list => list.join() === [...expected].sort().join(),
+      30_000,
+    )
+  const stands = (router: Router, wanted = true) =>
+    until(
+      wanted ? 'the session stands' : 'the session falls',
+      () => router.isEstablished(),
+      established => established === wanted,
+      30_000,
+    )
+
+  test('a Service is announced while it has endpoints, and not without', async () => {
+    const router = await startRouter(gobgp, 'first')
+    await speaker()
+    await applyPeer('router', machine('first'))
+    await hears(router, '203.0.113.1/32')
+    await createService('api', ['203.0.113.2'])
+    await setEndpoints('api', 1)
+    await hears(router, '203.0.113.1/32', '203.0.113.2/32')
+    await setEndpoints('api', 0)
+    await hears(router, '203.0.113.1/32')
+    await kubectl(['delete', 'bgppeer', 'router', '-n', 'berth-system'])
+    await stands(router, false)
+  })
+
+  test('a password comes from its Secret, is changed while the session stands, and disturbs no other peer', async () => {
+    const first = await startRouter(gobgp, 'first', { password: 'one' })
+    const second = await startRouter(gobgp, 'second')
+    await speaker()
+    await applyPeer('second', machine('second'))
+    await applyPeer('first', machine('first'), { passwordSecret: { name: 'tor' } })
+    await hears(second, '203.0.113.1/32')
+    expect(await first.isEstablished()).toBe(false)
+    await applySecret('tor', 'one')
+    await hears(first, '203.0.113.1/32')
+    await applySecret('tor', 'two')
+    await stands(first, false)
+    await first.kill()
+    const again = await startRouter(gobgp, 'first', { password: 'two' })
+    await hears(again, '203.0.113.1/32')
+    expect(sessionsSeen(await second.neighbour())).toBe(1)
+  })
+
+  test('BFD watches the session where the peer has a profile, and takes it down at once', async () => {
+    const bfd = { intervalMs: 100, multiplier: 3 }
+    const router = await startRouter(frr, 'first', { bfd, holdTimeSeconds: 90 })
+    await speaker()
+    await applyPeer('router', machine('first'), { holdTime: '90s' })
+    await hears(router, '203.0.113.1/32')
+    await apply('BFDProfile', 'fast', { receiveInterval: 100, transmitInterval: 100, detectMultiplier: 3 })
+    await applyPeer('router', machine('first'), { holdTime: '90s', bfdProfile: 'fast' })
+    await until(
+      'BFD is up',
+      () => router.neighbour(),
+      text => /BFD[\s\S]*Status: Up/.test(text),
+    )
+    expect(await router.isEstablished()).toBe(true)
+    // Only BFD is cut: what falls, falls by it.
+    await cut(machine('first'), 'udp dport 3784')
+    await stands(router, false)
+  })
+
+  test('a stop is announced by GRACEFUL_SHUTDOWN, and the last words name Berth and the node', async () => {
+    const router = await startRouter(gobgp, 'first')
+    await applyPeer('router', machine('first'))
+    const program = await speaker('--bgp-dwell-seconds', '3')
+    await hears(router, '203.0.113.1/32')
+    const stopped = program.stop()
+    await until(
+      'GRACEFUL_SHUTDOWN',
+      () => router.routes(),
+      ([route]) => route?.communities.includes('65535:0') === true,
+    )
+    expect(await router.isEstablished()).toBe(true)
+    await hears(router)
+    expect(await stopped).toBe(0)
+    expect(await router.neighbour()).toContain('Berth is stopping on node node-1')
+  })
+
+  test('a router that agreed to graceful restart keeps the routes while the speaker is started again', async () => {
+    const router = await startRouter(gobgp, 'first', { gracefulRestart: true })
+    await applyPeer('router', machine('first'), { enableGracefulRestart: true })
+    const program = await speaker()
+    await hears(router, '203.0.113.1/32')
+    await program.stop()
+    await stands(router, false)
+    expect(await router.routes()).toMatchObject([{ prefix: '203.0.113.1/32', stale: true, communities: [] }])
+    await speaker()
+    await until(
+      'it is fresh again',
+      () => router.routes(),
+      ([route]) => route?.stale === false,
+    )
+  })
+})
+
+/** How often the session with Berth came up, by what GoBGP wrote. */
+function sessionsSeen(words: string): number {
+  return words.match(/Peer Up/g)?.length ?? 0
+}
+
+/** Drops what arrives at the machine, until the end of the test. */
+async function cut({ namespace }: LabHost, what: string): Promise<void> {
+  const rules = `table inet cut { chain input { type filter hook input priority 0; ${what} drop; }; }`
+  await namespace.run(['nft', '-f', '-'], { input: rules })
+  onTestFinished(async () => void (await namespace.run(['nft', 'delete', 'table', 'inet', 'cut'])))
+}
+
+/** One more machine on the segment. */
+async function addMachine(lab: Lab, name: string, number: number): Promise<LabHost> {
+  const namespace = await lab.world.createNamespace()
+  const host = {
+    name,
+    namespace,
+    interface: 'eth0',
+    mac: `00:00:5e:00:53:${number}`,
+    ipv4: `192.0.2.${number}`,
+    ipv6: `2001:db8:0:2::${number}`,
+    exec: namespace.exec,
+    spawn: namespace.spawn,
+  }
+  const addresses = [`${host.ipv4}/24`, `${host.ipv6}/64`]
+  await lab.segment.attach(namespace, { port: name, interface: 'eth0', mac: host.mac, addresses })
+  return host
+}

@@ -1,0 +1,241 @@
+import type { Logger } from 'pino'
+import type { ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
+import { sleep } from '../../kube/task.ts'
+import type { BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
+import { notification } from '../bgp/notification.ts'
+import type { Route } from '../bgp/route.ts'
+import type { Bgp, BgpOptions } from '../bgp/speaker.ts'
+import type { PeerStatus } from '../bgp/status.ts'
+import type { Sources } from '../sources.ts'
+import type { NetworkInterface } from '../wire/messages.ts'
+import { createBfdWishes } from './bfd-wishes.ts'
+import type { Passwords } from './passwords.ts'
+import { type NodePeer, peersOfNode, secretsOfNode } from './peers.ts'
+import { planRoutes, type RoutePlan } from './route-plan.ts'
+import { type RoutingSurvey, routingSurveyOf } from './routes.ts'
+
+/*
+ * The loop between Kubernetes and BGP: observe → peers and routes → configure. Like the layer-2 loop it always looks at the
+ * whole, remembers nearly everything between two runs, and looks at changes together that come together.
+ *
+ *     stores ─→ peersOfNode ─→ sessions ─→ bgp.configure ─→ status ─┬─→ view (status objects, metrics)
+ *          └──→ planRoutes ──→ routes ──────────┘                  └─→ BFD sessions ─→ wire thread ─→ takeBfd ─→ bgp.reset
+ *
+ * A node that no BGPPeer selects opens nothing, and BGP's code is not even read.
+ */
+
+/** What this node says to its routers and hears of them. */
+export interface RouterView {
+  readonly node: string
+  /** By name. */
+  readonly peers: readonly PeerView[]
+  /** Undefined until Services and configuration are known. */
+  readonly plan: RoutePlan | undefined
+}
+
+export interface PeerView {
+  readonly peer: NodePeer
+  readonly status: PeerStatus | undefined
+  readonly bfd: BfdSessionStatus | undefined
+}
+
+/** The loop. */
+export interface Router {
+  /** Something has changed: run soon. `configuration` = nodes or configuration, on which everything depends. */
+  wake(what?: 'configuration'): void
+  /** A report of the wire thread. */
+  takeBfd(status: BfdSessionStatus): void
+  view(): RouterView
+  /** Takes leave of every peer so that as little traffic as possible is lost; resolves when the last word has left. */
+  leave(): Promise<void>
+  /** Ends everything at once. */
+  stop(): Promise<void>
+  readonly state: RouterState
+}
+
+/** For metrics and health. */
+export interface RouterState {
+  readonly runs: number
+  /** Duration of the last run. */
+  readonly lastRunMs: number
+  /** When the oldest change that no run has looked at came; undefined = all were. */
+  readonly wokenAtMs: number | undefined
+}
+
+export interface RouterOptions {
+  readonly node: string
+  readonly sources: Pick<Sources, 'services' | 'nodes' | 'config'>
+  readonly endpoints: { of(service: ServiceKey): ServiceEndpoints }
+  readonly passwords: Passwords
+  /** How much has been listed: nothing to go by, enough for sessions, or everything. */
+  readonly known: () => 'nothing' | 'peers' | 'everything'
+  readonly openBgp: (options: BgpOptions) => Promise<Bgp>
+  readonly setBfdSessions: (sessions: readonly BfdSessionSettings[]) => void
+  readonly interfaces: () => readonly NetworkInterface[]
+  /** How long routers have, once told that this node is about to go, to find other ways. */
+  readonly dwellMs: number
+  /** The view is another. */
+  readonly onChange: () => void
+  readonly log: Logger
+}
+
+// Changes that come together make one run, and in a burst of them runs take at most a third of the time.
+const minPauseMs = 5
+const noRoutes: ReadonlyMap<string, readonly Route[]> = new Map()
+
+export function createRouter(options: RouterOptions): Router {
+  const { node, sources, endpoints, passwords, log } = options
+  let bgp: Bgp | undefined
+  let opening = false
+  let survey: RoutingSurvey | undefined
+  let peers: readonly NodePeer[] = []
+  let plan: RoutePlan | undefined
+  let farewell: RoutePlan | undefined
+  /** Peers that agreed to graceful restart: they keep our routes, so nothing is said of our going. */
+  let bridged: ReadonlySet<string> = new Set()
+  let phase: 'working' | 'leaving' | 'stopped' = 'working'
+  let timer: NodeJS.Timeout | undefined
+  let timerAtMs = Number.POSITIVE_INFINITY
+  let lastEndMs = Number.NEGATIVE_INFINITY
+  let state: RouterState = { runs: 0, lastRunMs: 0, wokenAtMs: undefined }
+  const bfd = createBfdWishes(options.setBfdSessions)
+
+  function wake(what?: 'configuration'): void {
+    if (what === 'configuration') survey = undefined
+    if (phase === 'stopped') return
+    const nowMs = performance.now()
+    if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
+    const atMs = Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs)
+    if (timerAtMs <= atMs) return
+    clearTimeout(timer)
+    timerAtMs = atMs
+    timer = setTimeout(runNow, Math.max(0, atMs - nowMs))
+    timer.unref()
+  }
+
+  function runNow(): void {
+    clearTimeout(timer)
+    timerAtMs = Number.POSITIVE_INFINITY
+    const known = options.known()
+    if (known === 'nothing' || phase === 'stopped') return
+    const beginMs = performance.now()
+    settlePeers()
+    if (known === 'everything') settleRoutes()
+    apply()
+    lastEndMs = performance.now()
+    state = { runs: state.runs + 1, lastRunMs: lastEndMs - beginMs, wokenAtMs: undefined }
+    options.onChange()
+  }
+
+  function settlePeers(): void {
+    const own = sources.nodes.get(node)
+    const config = sources.config()
+    passwords.follow(own ? secretsOfNode(config, own) : new Set())
+    const before = new Map(peers.map(peer => [peer.name, peer.problem]))
+    peers = own ? peersOfNode(config, own, passwords.known()) : []
+    for (const { name, problem } of peers) {
+      if (problem !== undefined && problem !== before.get(name))
+        log.warn({ peer: name, problem }, 'BGP peer without a session')
+    }
+  }
+
+  function settleRoutes(): void {
+    survey ??= routingSurveyOf({
+      config: sources.config(),
+      nodes: new Map(Array.from(sources.nodes.values(), one => [one.name, one])),
+    })
+    plan = planRoutes({ survey, services: services(), node, leaving: false, before: plan })
+    if (phase === 'leaving')
+      farewell = planRoutes({ survey, services: services(), node, leaving: true, before: farewell })
+  }
+
+  function* services() {
+    for (const service of sources.services.values()) yield { service, endpoints: endpoints.of(service.key) }
+  }
+
+  /** What each peer is to hear; a peer that is missing hears nothing yet, not even that this was all. */
+  function routesByPeer(): ReadonlyMap<string, readonly Route[]> {
+    if (!plan || !farewell) return plan?.routesByPeer ?? noRoutes
+    const routes = new Map(farewell.routesByPeer)
+    for (const name of bridged) routes.set(name, plan.routesByPeer.get(name) ?? [])
+    return routes
+  }
+
+  function apply(): void {
+    const configured = peers.flatMap(({ settings }) => (settings ? [settings] : []))
+    if (!bgp && configured.length > 0) open()
+    bgp?.configure(configured, routesByPeer())
+    settleBfd()
+  }
+
+  function open(): void {
+    if (opening) return
+    opening = true
+    void opened()
+  }
+
+  async function opened(): Promise<void> {
+    bgp = await options.openBgp({ log, onChange: onBgpChange })
+    wake()
+  }
+
+  function onBgpChange(): void {
+    settleBfd()
+    options.onChange()
+  }
+
+  function settleBfd(): void {
+    if (phase === 'stopped') return
+    bfd.settle(peers, bgp?.state() ?? [], options.interfaces())
+  }
+
+  /** What happens to a session that BFD has lost: it begins anew, and its routes are gone until it stands again. */
+  function takeBfd(status: BfdSessionStatus): void {
+    const fell = bfd.take(status)
+    for (const peer of fell) {
+      log.warn({ peer }, 'BFD has lost the router')
+      bgp?.reset(peer, notification('bfdDown'))
+    }
+    options.onChange()
+  }
+
+  function view(): RouterView {
+    const statuses = new Map(bgp?.state().map(status => [status.name, status]))
+    const list = peers.map(peer => ({ peer, status: statuses.get(peer.name), bfd: bfd.statusOf(peer.name) }))
+    return { node, peers: list, plan }
+  }
+
+  async function leave(): Promise<void> {
+    if (phase !== 'working') return
+    phase = 'leaving'
+    const standing = bgp?.state().filter(status => status.state === 'Established') ?? []
+    bridged = new Set(
+      standing.filter(({ session }) => session?.negotiated.gracefulRestart !== undefined).map(({ name }) => name),
+    )
+    runNow()
+    const told = standing.filter(({ name }) => !bridged.has(name) && (plan?.routesByPeer.get(name)?.length ?? 0) > 0)
+    if (told.length > 0) {
+      log.info({ peers: told.map(({ name }) => name) }, 'routers are told that this node is about to go')
+      await sleep(options.dwellMs)
+    }
+    await stop()
+  }
+
+  async function stop(): Promise<void> {
+    phase = 'stopped'
+    clearTimeout(timer)
+    const communication = `Berth is stopping on node ${node}`
+    await Promise.all([bgp?.stop({ kind: 'restart', communication }), passwords.stop()])
+  }
+
+  return {
+    wake,
+    takeBfd,
+    view,
+    leave,
+    stop,
+    get state() {
+      return state
+    },
+  }
+}
