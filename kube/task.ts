@@ -21,6 +21,12 @@ export function sleep(delayMs: number, ...signals: readonly AbortSignal[]): Prom
   })
 }
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
 /**
  * A controller that also aborts when the signal does, until `unlink`. (AbortSignal.any would leave a trace in a signal
  * that lives as long as the program.)

@@ -33,9 +33,16 @@ export function serviceRecordName({ name, uid }: Pick<Service, 'name' | 'uid'>, 
   return recordNameOf(`${name}-${uid.slice(0, 8)}.${node}`)
 }
 
+// Asked for every Service whenever a plan changes, always for the same node.
+const keys = new WeakMap<Identity, { readonly node: string; readonly key: string }>()
+
 /** Where a store keeps the record of a Service and a node. */
 export function serviceRecordKey(service: Identity, node: string): string {
-  return `${service.namespace}/${serviceRecordName(service, node)}`
+  const known = keys.get(service)
+  if (known?.node === node) return known.key
+  const key = `${service.namespace}/${serviceRecordName(service, node)}`
+  keys.set(service, { node, key })
+  return key
 }
 
 /** The ServiceBGPStatus that an object is, or undefined where it is none. Never throws. */

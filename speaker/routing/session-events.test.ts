@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { seriesKey } from '../../kube/event-series.ts'
 import type { LastError } from '../bgp/status.ts'
+import type { PeerView } from './router.ts'
 import { nothingHappened, regardingPeer, removedEvent, type SessionMemory, sessionEvents } from './session-events.ts'
-import type { PeerView } from './session-words.ts'
 import { bfd, established, status, view } from './test-sessions.ts'
 
 const reset: LastError = { from: 'transport', text: 'the peer reset the connection (ECONNRESET)', atMs: 1 }
@@ -46,6 +46,12 @@ describe('what is told of a session', () => {
 
   test('that its settings have changed, where it begins anew with others', () => {
     expect(told(up, view(status()))).toEqual([isUp, `${isDown}; its settings have changed`])
+  })
+
+  test('that the speaker has stopped, where it has', () => {
+    const last = view(status({ state: 'Idle', establishedCount: 1 }))
+    expect(told(up, last, view(undefined))).toEqual([isUp, `${isDown}; the speaker of this node has stopped`])
+    expect(told(up, view(undefined))).toEqual([isUp, `${isDown}; the speaker of this node has stopped`])
   })
 
   test('what is missing, where it ends for that', () => {

@@ -1,5 +1,6 @@
 import type { EventToRecord, Regarding } from '../../kube/event-series.ts'
-import { formatBfd, formatError, formatRouter, type PeerView, sessionVerdict } from './session-words.ts'
+import type { PeerView } from './router.ts'
+import { formatBfd, formatError, formatRouter, sessionVerdict, stopped } from './session-words.ts'
 
 /*
  * Events of sessions, about the BGPPeer: on transitions only, and in words that do not change from one time to the next,
@@ -59,7 +60,8 @@ export function sessionEvents(
 function whyDown({ establishedCount }: SessionMemory, view: PeerView): string | undefined {
   const { peer, status } = view
   if (peer.problem !== undefined) return peer.problem
-  if (!status || status.establishedCount < establishedCount) return 'its settings have changed'
+  if (!status) return stopped
+  if (status.establishedCount < establishedCount) return 'its settings have changed'
   if (status.session) return status.lastError && formatError(status.lastError)
   return sessionVerdict(view).message
 }

@@ -6,15 +6,17 @@ import type { IpFamily } from '../../net/address.ts'
 import type { BfdSessionStatus } from '../bfd/messages.ts'
 import { formatDiagnostic } from '../bfd/packet.ts'
 import type { StateName } from '../bgp/peer-state.ts'
+import { formatRemote } from '../bgp/settings.ts'
 import type { SessionStatus, TimedText } from '../bgp/status.ts'
 import { installationLabel, labelValueOf, nodeLabel, recordGroup, recordNameOf } from '../record-metadata.ts'
+import type { PeerView } from './router.ts'
 import {
   formatCapability,
   formatError,
   formatIdentifier,
-  type PeerView,
   type SessionReason,
   sessionVerdict,
+  stopped,
 } from './session-words.ts'
 
 /*
@@ -108,7 +110,7 @@ export function sessionStatusOf(
   return {
     node,
     peer: peer.name,
-    ...(status && { remote: status.remote }),
+    ...remoteOf(view),
     state: status?.state ?? 'Idle',
     ...(status && status.sinceMs > 0 && { since: timeOf(status.sinceMs) }),
     established: status?.establishedCount ?? 0,
@@ -134,16 +136,21 @@ export function stoppedStatusOf(
   before: readonly Condition[],
   nowMs: number,
 ): Readonly<Record<string, unknown>> {
-  const peer = { ...view.peer, settings: undefined }
-  const message = 'the speaker of this node has stopped'
   return {
-    ...sessionStatusOf({ peer, status: undefined, bfd: undefined }, node, before, nowMs),
-    ...(view.status && { remote: view.status.remote }),
+    ...sessionStatusOf({ peer: view.peer, status: undefined, bfd: undefined }, node, before, nowMs),
+    ...remoteOf(view),
     since: timeOf(nowMs),
-    problem: message,
-    lastError: message,
-    conditions: conditionsAfter(before, 'SpeakerStopped', message, nowMs),
+    problem: stopped,
+    lastError: stopped,
+    conditions: conditionsAfter(before, 'SpeakerStopped', stopped, nowMs),
   }
+}
+
+function remoteOf({ peer, status }: PeerView): object {
+  if (status) return { remote: status.remote }
+  if (!peer.settings) return {}
+  const { remote } = peer.settings
+  return { remote: 'interface' in remote ? remote.interface : formatRemote(remote) }
 }
 
 function conditionsAfter(

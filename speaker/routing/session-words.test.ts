@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { LastError } from '../bgp/status.ts'
-import { formatCapability, formatIdentifier, type PeerView, sessionVerdict } from './session-words.ts'
+import type { PeerView } from './router.ts'
+import { formatCapability, formatIdentifier, sessionVerdict, stopped } from './session-words.ts'
 import { bfd, established, settings, status, view } from './test-sessions.ts'
 
 const cease: LastError = { from: 'remote', text: 'Cease: Administrative Shutdown "back at 5"', atMs: 1 }
@@ -42,6 +43,13 @@ describe('how it stands with a session', () => {
       view: view(status(), { settings: settings({ direction: 'passive' }) }),
       reason: 'WaitingForRouter',
       says: 'waiting for 192.0.2.1 to dial',
+    },
+    {
+      situation: 'it was stopped',
+      view: view(status({ state: 'Idle' }, cease)),
+      reason: 'SpeakerStopped',
+      says: stopped,
+      problem: stopped,
     },
     {
       situation: 'the router has refused',

@@ -3,18 +3,11 @@ import { formatDiagnostic } from '../bfd/packet.ts'
 import type { Capability } from '../bgp/capability.ts'
 import { familyOf } from '../bgp/family.ts'
 import type { LastError, PeerStatus } from '../bgp/status.ts'
-import type { NodePeer } from './peers.ts'
+import type { PeerView } from './router.ts'
 
 /*
  * What a session is like and why there is none, in words: the one source for the status object, the Events and the log.
  */
-
-/** One of the router's peers, as it is seen now. */
-export interface PeerView {
-  readonly peer: NodePeer
-  readonly status: PeerStatus | undefined
-  readonly bfd: BfdSessionStatus | undefined
-}
 
 /** How it stands with a session; `reason` is for the condition Established. */
 export interface SessionVerdict {
@@ -60,6 +53,7 @@ export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict 
       'advertisements, or be the only neighbour'
     return { reason: 'NoRouterHeard', message, problem: message }
   }
+  if (status.state === 'Idle') return { reason: 'SpeakerStopped', message: stopped, problem: stopped }
   const { lastError } = status
   const blocked = bfd?.problem
   if (!lastError) {
@@ -76,6 +70,9 @@ export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict 
     problem: blocked,
   }
 }
+
+/** What is said of every session of a speaker that has stopped. */
+export const stopped = 'the speaker of this node has stopped'
 
 const reasons = { local: 'ErrorSent', remote: 'ErrorReceived', transport: 'NotConnected' } as const
 

@@ -3,7 +3,7 @@ import { peerSettings } from '../bgp/from-config.ts'
 import type { Session } from '../bgp/negotiate.ts'
 import type { ConfiguredPeer } from '../bgp/settings.ts'
 import { type LastError, noErrors, noMessages, type PeerStatus, type SessionStatus, withError } from '../bgp/status.ts'
-import type { PeerView } from './session-words.ts'
+import type { PeerView } from './router.ts'
 
 // Sessions that tests of what is said of them are made of.
 

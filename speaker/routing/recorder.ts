@@ -1,0 +1,83 @@
+import type { Logger } from 'pino'
+import type { EventRecorder } from '../../kube/events.ts'
+import type { Transport } from '../../kube/transport.ts'
+import type { Sources } from '../sources.ts'
+import type { RouterView } from './router.ts'
+import { createServiceRecorder } from './service-recorder.ts'
+import { nothingHappened, regardingPeer, removedEvent, type SessionMemory, sessionEvents } from './session-events.ts'
+import { createSessionRecorder } from './session-recorder.ts'
+
+/*
+ * Tells the API server what the router's view says. Nothing waits for it and nothing depends on it: where the API server
+ * is away it tries again, and what it then writes is what is true then.
+ *
+ *     view ─┬→ session-events ─→ Events about BGPPeers
+ *           ├→ session-recorder ─→ a BGPSessionStatus per peer: states at once, counters now and then
+ *           └→ service-recorder ─→ a ServiceBGPStatus per Service: many, and nobody waits for them, so slowly
+ */
+
+export interface RecorderOptions {
+  readonly transport: Transport
+  readonly sources: Pick<Sources, 'sessionRecords' | 'serviceRecords' | 'services' | 'nodes' | 'bgpPeers'>
+  readonly events: Pick<EventRecorder, 'record'>
+  readonly node: string
+  /** Berth's own. */
+  readonly namespace: string
+  readonly log: Logger
+}
+
+export interface Recorder {
+  /** What is so now: to be called on every change, and every few seconds for what changes quietly, such as counters. */
+  update(view: RouterView): void
+  /** Works until the signal aborts; then says of each session that the speaker has stopped, which takes a second at most. */
+  run(signal: AbortSignal): Promise<void>
+  /** Objects that wait to be written. */
+  readonly waiting: number
+}
+
+/** What Events are made of: the last that was told of a peer, and the object that they are about. */
+interface Story {
+  readonly memory: SessionMemory
+  readonly regarding: ReturnType<typeof regardingPeer> | undefined
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { sources, events, node, namespace } = options
+  const sessions = createSessionRecorder(options)
+  const services = createServiceRecorder(options)
+  const stories = new Map<string, Story>()
+
+  function tellStories({ peers }: RouterView): void {
+    for (const one of peers) {
+      const { name } = one.peer
+      const known = sources.bgpPeers.get(`${namespace}/${name}`)
+      const story = stories.get(name)
+      // A BGPPeer that is deleted is told of as long as its session is.
+      const regarding = known ? regardingPeer(known) : story?.regarding
+      const { memory, events: happened } = sessionEvents(story?.memory ?? nothingHappened, one, node)
+      stories.set(name, { memory, regarding })
+      for (const event of happened) if (regarding) events.record({ ...event, regarding, action: 'Peer' })
+    }
+    const names = new Set(peers.map(({ peer }) => peer.name))
+    for (const [name, { memory, regarding }] of stories) {
+      if (names.has(name)) continue
+      stories.delete(name)
+      const event = removedEvent(memory, node)
+      if (event && regarding) events.record({ ...event, regarding, action: 'Peer' })
+    }
+  }
+
+  return {
+    update(view) {
+      tellStories(view)
+      sessions.take(view)
+      if (view.plan) services.take(view.plan)
+    },
+    async run(signal) {
+      await Promise.all([sessions.run(signal), services.run(signal)])
+    },
+    get waiting() {
+      return sessions.waiting + services.waiting
+    },
+  }
+}
