@@ -1,10 +1,8 @@
-import { frr } from '../interop/frr.ts'
-import { whyNotInstalled } from '../interop/router.ts'
 import { berthNamespace, startSpeaker } from '../lab/berth.ts'
 import type { Endpoint } from '../lab/endpoints.ts'
 import type { LabNode } from '../lab/node.ts'
 import { type Requests, type RequestsReport, startRequests, urlOf } from '../lab/probe.ts'
-import { type LabRouter, startLabRouter } from '../lab/router.ts'
+import { type LabRouter, startLabRouter, whyNoRouter } from '../lab/router.ts'
 import type { Narrator } from './narrator.ts'
 import { apply, inTime, kubectl, onHost, onStage, type Stage, type StoryOptions, until } from './stage.ts'
 import { createService, describeService, letGo, poolIsReady, startBerthPrograms, stay } from './steps.ts'
@@ -15,8 +13,8 @@ interface BgpStage extends Stage {
 
 /** The demo of BGP; whatever it started has ended when it returns or throws. */
 export async function tellBgpStory(narrator: Narrator, options: StoryOptions): Promise<void> {
-  const obstacle = await whyNotInstalled(frr)
-  if (obstacle !== undefined) throw new Error(`The router of this demo is FRR: ${obstacle}`)
+  const obstacle = await whyNoRouter(line => narrator.progress(line))
+  if (obstacle !== undefined) throw new Error(`No lab with a router on this machine: ${obstacle}.`)
   narrator.say('Berth: a Service of type LoadBalancer gets an address, and every node tells the router the way to it.')
   narrator.say(
     'Everything here is real and lives in network namespaces; it ends with this program (Ctrl-C at any time).',

@@ -4,13 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFailed, vi } from 'vitest'
-import { frr } from '../interop/frr.ts'
-import { whyNotInstalled } from '../interop/router.ts'
+import { whyNoRouter } from '../lab/router.ts'
 import { whyNoLab } from '../lab/tools.ts'
 
 const obstacle = await whyNoLab(console.warn)
 if (obstacle !== undefined) console.warn(`Skipped, no lab on this machine: ${obstacle}`)
-const noRouter = obstacle ?? (await whyNotInstalled(frr))
+const noRouter = await whyNoRouter(console.warn)
 if (noRouter !== undefined) console.warn(`Skipped, no router for the demo of BGP on this machine: ${noRouter}`)
 
 describe.skipIf(noRouter !== undefined)('the demo of BGP', () => {

@@ -1,10 +1,7 @@
 import { expect, onTestFailed, vi } from 'vitest'
-import { frr } from '../interop/frr.ts'
-import { whyNotInstalled } from '../interop/router.ts'
 import { berthNamespace, startSpeaker } from '../lab/berth.ts'
 import type { LabNode } from '../lab/node.ts'
 import { type LabRouter, type LabRouterOptions, nodesAs, routerAs, startLabRouter } from '../lab/router.ts'
-import { whyNoLab } from '../lab/tools.ts'
 import { patience, type Scene, startScene } from './scene.ts'
 
 /** A scene with a router before the nodes, to which every speaker is told to talk. */
@@ -58,11 +55,6 @@ const configuration: readonly object[] = [
     },
   },
 ]
-
-/** Why this machine can have no such scene; undefined where it can. */
-export async function whyNoBgpScene(): Promise<string | undefined> {
-  return (await whyNoLab(console.warn)) ?? (await whyNotInstalled(frr))
-}
 
 /** Three nodes, Berth with two pools, and a router that is as quick as the fast BFDProfile. */
 export async function startBgpScene(options: LabRouterOptions = {}): Promise<BgpScene> {

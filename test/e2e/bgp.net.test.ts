@@ -2,10 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import type { Endpoint } from '../lab/endpoints.ts'
 import type { LabNode } from '../lab/node.ts'
 import { type Requests, startRequests, talk, urlOf } from '../lab/probe.ts'
-import { type BgpScene, startBgpScene, whyNoBgpScene } from './bgp-scene.ts'
+import { whyNoRouter } from '../lab/router.ts'
+import { type BgpScene, startBgpScene } from './bgp-scene.ts'
 import { patience, type ServiceSpec } from './scene.ts'
 
-const obstacle = await whyNoBgpScene()
+const obstacle = await whyNoRouter(console.warn)
 if (obstacle !== undefined) console.warn(`Skipped, no router in a lab on this machine: ${obstacle}`)
 
 const everyNode = { 'node-1': 1, 'node-2': 1, 'node-3': 1 } as const

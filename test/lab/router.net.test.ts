@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFailed, vi } from 'vitest'
 import type { Route } from '../../speaker/bgp/route.ts'
 import { address, type BerthProcess, peer, route, startBerth } from '../interop/berth.ts'
-import { frr } from '../interop/frr.ts'
-import { whyNotInstalled } from '../interop/router.ts'
 import { type Lab, startLab } from './lab.ts'
 import { startRequests, urlOf } from './probe.ts'
-import { type LabRouter, routerAs, startLabRouter } from './router.ts'
-import { whyNoLab } from './tools.ts'
+import { type LabRouter, routerAs, startLabRouter, whyNoRouter } from './router.ts'
 
-const obstacle = (await whyNoLab(console.warn)) ?? (await whyNotInstalled(frr))
+const obstacle = await whyNoRouter(console.warn)
 if (obstacle !== undefined) console.warn(`Skipped, no router in a lab on this machine: ${obstacle}`)
 
 const addresses = ['203.0.113.1', '2001:db8:0:113::1'] as const

@@ -9,11 +9,14 @@
  * of addresses and ports (ECMP). The nodes' way back to the client leads through it.
  */
 import type { ChildProcess } from 'node:child_process'
+import { frr as make } from '../interop/frr.ts'
 import { type FrrDaemon, startFrr } from '../interop/frr-daemons.ts'
+import { whyNotInstalled } from '../interop/router.ts'
 import type { Lab } from './lab.ts'
 import type { Namespace } from './namespace.ts'
 import type { LabHost, LabNode } from './node.ts'
 import { batch, createSegment, sysctl } from './segment.ts'
+import { whyNoLab } from './tools.ts'
 
 export interface LabRouter {
   /** The router itself; its interface is the one on the segment. */
@@ -54,6 +57,14 @@ export const nodesAs = 64512
 const segmentLeg = { ipv4: '192.0.2.1', ipv6: '2001:db8:0:2::1', mac: '00:00:5e:00:53:01' } as const
 const farLeg = { ipv4: '198.18.0.1', ipv6: '2001:db8:0:18::1', mac: '00:00:5e:00:53:02' } as const
 const farClient = { ipv4: '198.18.0.10', ipv6: '2001:db8:0:18::10', mac: '00:00:5e:00:53:03' } as const
+
+/** Why there can be no lab with a router on this machine; undefined where there can. Installs FRR where that is possible. */
+export async function whyNoRouter(progress?: (line: string) => void): Promise<string | undefined> {
+  const noLab = await whyNoLab(progress)
+  if (noLab !== undefined) return noLab
+  if (process.getuid?.() !== 0) return 'FRR runs as a user of its own, and only root can start it so'
+  return await whyNotInstalled(make)
+}
 
 /** Starts it in a lab and connects the nodes; it ends with the lab. */
 export async function startLabRouter(
