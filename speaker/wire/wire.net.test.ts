@@ -311,15 +311,6 @@ describe.skipIf(obstacle !== undefined)('wire, on a real segment', () => {
       expect(await whoHas(client, address ?? '')).toEqual([node.mac])
   })
 
-  test('a filter that fills the kernel’s memory gives way to a coarser one', async () => {
-    const { code } = await node.exec(['sysctl', '-q', 'net.core.optmem_max=3000'])
-    expect(code).toBe(0)
-    // One by one, so that the filter grows until a second one has no room beside it.
-    for (let index = 0; index < 40; index++) await announce([`192.0.3.${2 * index}`])
-    expect(wire.exits).toEqual([])
-    for (const address of ['192.0.3.0', '192.0.3.78']) expect(await whoHas(client, address)).toEqual([node.mac])
-  })
-
   test('a node whose own IPv6 is switched off answers for IPv6 addresses all the same', async () => {
     await node.namespace.run(['sysctl', '-q', 'net.ipv6.conf.eth0.disable_ipv6=1'])
     await announce(both)
