@@ -52,6 +52,7 @@ const well: SpeakerHealth = {
   router: { runs: 3, lastRunMs: 1, wokenAtMs: undefined },
   routing: { node: 'node-1', peers: [], plan: undefined },
   bfdCounters: undefined,
+  recordsWaiting: 0,
 }
 
 let close: (() => Promise<void>) | undefined

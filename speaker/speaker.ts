@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { createEventRecorder } from '../kube/events.ts'
-import { sleep } from '../kube/task.ts'
+import { aborted, sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { createAnnouncer } from './announcer.ts'
 import type { BfdCounters } from './bfd/messages.ts'
@@ -13,6 +13,7 @@ import { createMembers } from './members.ts'
 import { factsOf } from './node-facts.ts'
 import { createReconciler } from './reconcile.ts'
 import { createPasswords } from './routing/passwords.ts'
+import { createRecorder, createRecorder } from './routing/recorder.ts'
 import { createRouter } from './routing/router.ts'
 import { createSources, type NamedWatch } from './sources.ts'
 import { type SpeakerHealth, takeCounters, type WireTotals } from './status.ts'
@@ -51,6 +52,10 @@ export interface Speaker {
   readonly health: () => SpeakerHealth
 }
 
+const recorderPauseMs = 20
+/** Counters change without anything happening. */
+const recordEveryMs = 5_000
+
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { transport, node, namespace, log } = options
   const self = { node, run: randomUUID() }
@@ -62,6 +67,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let synced = false
   let confirmedSinceYielding = 0
   let bfdCounters: BfdCounters | undefined
+  let recorderTimer: NodeJS.Timeout | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
@@ -120,9 +126,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     setBfdSessions: sessions => wire.send({ kind: 'bfd', sessions }),
     interfaces: () => interfaces ?? [],
     dwellMs: Math.min(options.bgpDwellSeconds, options.handOverTimeoutSeconds) * 1000,
-    onChange: () => {},
+    onChange: () => recorder.update(),
     log,
   })
+  const recorder = createRecorder({ transport, sources, events, node, namespace, view: () => router.view(), log })
 
   /** The watches whose first list this part of the speaker waits for. */
   function needed(part: 'layer2' | 'routing'): readonly NamedWatch[] {
@@ -133,6 +140,15 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   function knownOfPeers(): 'peers' | 'nothing' {
     const { nodes, bgpPeers, bfdProfiles } = sources
     return nodes.hasSynced && bgpPeers.hasSynced && bfdProfiles.hasSynced ? 'peers' : 'nothing'
+  }
+
+  /** Changes come in handfuls; people are told of what they came to. */
+  function tellRecorder(): void {
+    recorderTimer ??= setTimeout(() => {
+      recorderTimer = undefined
+      if (!leaving) recorder.update(router.view())
+    }, recorderPauseMs)
+    recorderTimer.unref()
   }
 
   /** What is to be announced may be another, by either way. */
@@ -213,6 +229,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       writer.run(signal),
       events.run(signal),
       members.watchTime(signal),
+      recorder.run(signal),
     ]
     for (const { task } of needed('routing')) void task.ready.then(() => router.wake('configuration'))
     // Without knowing its interfaces a speaker has nothing to say in a Lease.
@@ -222,6 +239,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     synced = !signal.aborted
     reconciler.wake('nodes')
     await Promise.all(running)
+    clearInterval(recording)
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -256,7 +274,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         hasSynced: hasSynced(),
         ...task.health(),
       })),
-      writesWaiting: writer.queue.depth,
+      writesWaiting: writer.queue.depth + recorder.waiting,
       writesRunning: writer.queue.running,
       eventsDropped: events.dropped,
       reconciler: reconciler.state,
@@ -267,6 +285,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       router: router.state,
       routing: router.view(),
       bfdCounters,
+      recordsWaiting: recorder.waiting,
     }),
   }
 }
@@ -275,9 +294,4 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 async function openBgp(options: BgpOptions): Promise<Bgp> {
   const { createBgp } = await import('./bgp/speaker.ts')
   return createBgp(options)
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -46,6 +46,8 @@ export interface SpeakerHealth {
   readonly routing: RouterView
   /** Undefined while no BFD session was wanted. */
   readonly bfdCounters: BfdCounters | undefined
+  /** BGPSessionStatuses and ServiceBGPStatuses that wait to be written. */
+  readonly recordsWaiting: number
 }
 
 /** Why the speaker is not ready to take part, in words; empty = it is. */

@@ -23,12 +23,13 @@ export interface RecorderOptions {
   readonly node: string
   /** Berth's own. */
   readonly namespace: string
+  readonly view: () => RouterView
   readonly log: Logger
 }
 
 export interface Recorder {
-  /** What is so now: to be called on every change, and every few seconds for what changes quietly, such as counters. */
-  update(view: RouterView): void
+  /** The view is another; not needed for counters, which it looks at by itself. */
+  update(): void
   /** Works until the signal aborts; then says of each session that the speaker has stopped, which takes a second at most. */
   run(signal: AbortSignal): Promise<void>
   /** Objects that wait to be written. */
@@ -40,6 +41,9 @@ interface Story {
   readonly memory: SessionMemory
   readonly regarding: ReturnType<typeof regardingPeer> | undefined
 }
+
+/** What routers send changes counters and nothing else; nobody is called for that. */
+const countEveryMs = 5_000
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { sources, events, node, namespace } = options
@@ -67,14 +71,19 @@ export function createRecorder(options: RecorderOptions): Recorder {
     }
   }
 
+  function update(): void {
+    const view = options.view()
+    tellStories(view)
+    sessions.take(view)
+    if (view.plan) services.take(view.plan)
+  }
+
   return {
-    update(view) {
-      tellStories(view)
-      sessions.take(view)
-      if (view.plan) services.take(view.plan)
-    },
+    update,
     async run(signal) {
+      const counting = setInterval(update, countEveryMs)
       await Promise.all([sessions.run(signal), services.run(signal)])
+      clearInterval(counting)
     },
     get waiting() {
       return sessions.waiting + services.waiting
