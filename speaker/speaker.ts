@@ -13,7 +13,7 @@ import { createMembers } from './members.ts'
 import { factsOf } from './node-facts.ts'
 import { createReconciler } from './reconcile.ts'
 import { createPasswords } from './routing/passwords.ts'
-import { createRecorder, createRecorder } from './routing/recorder.ts'
+import { createRecorder } from './routing/recorder.ts'
 import { createRouter } from './routing/router.ts'
 import { createSources, type NamedWatch } from './sources.ts'
 import { type SpeakerHealth, takeCounters, type WireTotals } from './status.ts'
@@ -52,10 +52,6 @@ export interface Speaker {
   readonly health: () => SpeakerHealth
 }
 
-const recorderPauseMs = 20
-/** Counters change without anything happening. */
-const recordEveryMs = 5_000
-
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { transport, node, namespace, log } = options
   const self = { node, run: randomUUID() }
@@ -67,7 +63,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let synced = false
   let confirmedSinceYielding = 0
   let bfdCounters: BfdCounters | undefined
-  let recorderTimer: NodeJS.Timeout | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
@@ -140,15 +135,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   function knownOfPeers(): 'peers' | 'nothing' {
     const { nodes, bgpPeers, bfdProfiles } = sources
     return nodes.hasSynced && bgpPeers.hasSynced && bfdProfiles.hasSynced ? 'peers' : 'nothing'
-  }
-
-  /** Changes come in handfuls; people are told of what they came to. */
-  function tellRecorder(): void {
-    recorderTimer ??= setTimeout(() => {
-      recorderTimer = undefined
-      if (!leaving) recorder.update(router.view())
-    }, recorderPauseMs)
-    recorderTimer.unref()
   }
 
   /** What is to be announced may be another, by either way. */
@@ -239,7 +225,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     synced = !signal.aborted
     reconciler.wake('nodes')
     await Promise.all(running)
-    clearInterval(recording)
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -274,7 +259,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         hasSynced: hasSynced(),
         ...task.health(),
       })),
-      writesWaiting: writer.queue.depth + recorder.waiting,
+      writesWaiting: writer.queue.depth,
       writesRunning: writer.queue.running,
       eventsDropped: events.dropped,
       reconciler: reconciler.state,

@@ -91,6 +91,7 @@ export function createRouter(options: RouterOptions): Router {
   let peers: readonly NodePeer[] = []
   let plan: RoutePlan | undefined
   let farewell: RoutePlan | undefined
+  let lastView: RouterView | undefined
   /** Peers that agreed to graceful restart: they keep our routes, so nothing is said of our going. */
   let bridged: ReadonlySet<string> = new Set()
   let phase: 'working' | 'leaving' | 'stopped' = 'working'
@@ -180,12 +181,12 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function onBgpChange(): void {
+    if (phase === 'stopped') return
     settleBfd()
     options.onChange()
   }
 
   function settleBfd(): void {
-    if (phase === 'stopped') return
     bfd.settle(peers, bgp?.state() ?? [], options.interfaces())
   }
 
@@ -200,6 +201,7 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function view(): RouterView {
+    if (lastView) return lastView
     const statuses = new Map(bgp?.state().map(status => [status.name, status]))
     const list = peers.map(peer => ({ peer, status: statuses.get(peer.name), bfd: bfd.statusOf(peer.name) }))
     return { node, peers: list, plan }
@@ -222,6 +224,8 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   async function stop(): Promise<void> {
+    // How they all end is not what people should see last.
+    lastView ??= view()
     phase = 'stopped'
     clearTimeout(timer)
     const communication = `Berth is stopping on node ${node}`
