@@ -44,12 +44,15 @@ interface Story {
 
 /** What routers send changes counters and nothing else; nobody is called for that. */
 const countEveryMs = 5_000
+/** Changes come in handfuls. */
+const coalesceMs = 20
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { sources, events, node, namespace } = options
   const sessions = createSessionRecorder(options)
   const services = createServiceRecorder(options)
   const stories = new Map<string, Story>()
+  let timer: NodeJS.Timeout | undefined
 
   function tellStories({ peers }: RouterView): void {
     for (const one of peers) {
@@ -71,19 +74,28 @@ export function createRecorder(options: RecorderOptions): Recorder {
     }
   }
 
-  function update(): void {
+  function look(): void {
+    clearTimeout(timer)
+    timer = undefined
     const view = options.view()
     tellStories(view)
     sessions.take(view)
     if (view.plan) services.take(view.plan)
   }
 
+  function update(): void {
+    timer ??= setTimeout(look, coalesceMs)
+    timer.unref()
+  }
+
   return {
     update,
     async run(signal) {
       const counting = setInterval(update, countEveryMs)
+      signal.addEventListener('abort', look, { once: true })
       await Promise.all([sessions.run(signal), services.run(signal)])
       clearInterval(counting)
+      clearTimeout(timer)
     },
     get waiting() {
       return sessions.waiting + services.waiting
