@@ -1,0 +1,119 @@
+import type { VerdictKind } from './verdict-message.ts'
+import type { WatchGraph } from './watchers.ts'
+
+/** A node with a speaker, as its Lease shows it; those whose Lease is over are none. */
+export interface Peer {
+  readonly node: string
+  /** New with every start of its process. */
+  readonly run: string
+}
+
+export interface DetectorSettings {
+  /** After a change it is told again so much later each time: a datagram may be lost. */
+  readonly repeatsMs: readonly number[]
+  /** While anybody is missed, all are told so often. */
+  readonly refreshMs: number
+  /** Whoever is missed is told so more often: a machine whose clock stood still learns only so that its time has passed. */
+  readonly refreshToMissedMs: number
+  /** What another said counts for so long. */
+  readonly opinionLifeMs: number
+  /** After waking up late, a session that goes down is not held against the other end for so long. */
+  readonly distrustMs: number
+  /** Nodes lost for so long get others to watch in their place. */
+  readonly rewatchAfterMs: number
+}
+
+export const defaultDetectorSettings: DetectorSettings = {
+  repeatsMs: [40, 120],
+  refreshMs: 1_000,
+  refreshToMissedMs: 250,
+  opinionLifeMs: 3_500,
+  distrustMs: 300,
+  rewatchAfterMs: 2_000,
+}
+
+/** What this node has to do with one other. */
+export interface PeerState extends Peer {
+  /**
+   * Our session with this run. `unknown` = it was not up yet, or ended on purpose, which says nothing; `doubted` = it went
+   * down just after we woke up late, and that may be our own fault.
+   */
+  readonly session: 'unknown' | 'up' | 'doubted' | 'down'
+  readonly sessionSinceMs: number
+  /** What it said last, and when; `undefined` = nothing, which is what those say who miss nobody. */
+  readonly opinion: { readonly sequence: number; readonly missed: readonly string[]; readonly atMs: number } | undefined
+  /** Since when we cannot count on it. */
+  readonly lostSinceMs: number | undefined
+}
+
+/** How many of the members a node can count on, itself among them. */
+export type Standing = 'most' | 'half' | 'few'
+
+/** What one speaker knows of the others' lives; lives in the wire thread. */
+export interface Detector {
+  readonly self: Peer
+  readonly settings: DetectorSettings
+  readonly peers: ReadonlyMap<string, PeerState>
+  /** Between all members. */
+  readonly graph: WatchGraph
+  /** Between those that can be counted on for long enough; where it is not all, their sessions come on top. */
+  readonly survivors: WatchGraph
+  readonly standing: Standing
+  readonly sequence: number
+  /** What we have to say, and since when. */
+  readonly missed: readonly string[]
+  readonly missedSinceMs: number
+  /** When we said it last to all, and to those whom it is about. */
+  readonly toldAtMs: number
+  readonly toldMissedAtMs: number
+  readonly wokeAtMs: number
+}
+
+/** Times are of the local monotonic clock. */
+export type DetectorEvent =
+  /** The members by their Leases, our own node left out or not. */
+  | { readonly kind: 'peers'; readonly peers: readonly Peer[] }
+  /** The BFD session with a node; `stopped` = the other end said AdminDown, or we have no session any more. */
+  | { readonly kind: 'session'; readonly node: string; readonly state: 'up' | 'down' | 'stopped' }
+  /** A message from another speaker that was for us and fresh (`isFresh`). */
+  | {
+      readonly kind: 'verdict'
+      readonly from: string
+      readonly about: VerdictKind
+      readonly sequence: number
+      readonly nonce: number
+      readonly missed: readonly string[]
+    }
+  /** This process did not run for a while. To be given before anything that was waiting meanwhile. */
+  | { readonly kind: 'woke' }
+  /** `nextDueMs` has passed. */
+  | { readonly kind: 'due' }
+
+/** A node on which nobody can count any more. */
+export interface Lost extends Peer {
+  readonly sinceMs: number
+}
+
+/** What main gets to know: everything that the liveness of members depends on, besides their Leases. */
+export interface ReachReport {
+  readonly standing: Standing
+  readonly lost: readonly Lost[]
+  /** Nodes that our own session with is down: they know it too and show by their Lease if they live. */
+  readonly ownMissed: readonly string[]
+}
+
+export type DetectorAction =
+  /** The nodes to have a BFD session with. */
+  | { readonly kind: 'watch'; readonly nodes: readonly string[] }
+  | {
+      readonly kind: 'send'
+      readonly to: readonly Peer[]
+      readonly message: {
+        readonly kind: VerdictKind
+        /** Of the first datagram; each further receiver gets the next number. */
+        readonly sequence: number
+        readonly nonce: number
+        readonly missed: readonly string[]
+      }
+    }
+  | { readonly kind: 'report'; readonly report: ReachReport }

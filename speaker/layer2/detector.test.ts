@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest'
+import { createDetector, nextDueMs, reportOf, step } from './detector.ts'
+import { type Detector, type DetectorAction, type DetectorEvent, defaultDetectorSettings } from './detector-state.ts'
+
+const peers = (names: string) => [...names].map(node => ({ node, run: `${node}-run` }))
+const settings = defaultDetectorSettings
+
+type Timed = readonly [nowMs: number, event: DetectorEvent]
+
+function session(node: string, state: 'up' | 'down' | 'stopped'): DetectorEvent {
+  return { kind: 'session', node, state }
+}
+
+function verdict(
+  from: string,
+  missed: string,
+  sequence = 1,
+  about: 'verdicts' | 'question' | 'answer' = 'verdicts',
+): DetectorEvent {
+  return { kind: 'verdict', from, about, sequence, nonce: 9, missed: [...missed].map(node => `${node}-run`) }
+}
+
+/** A detector on node a whose sessions with all others are up, and what it did since. */
+function run(
+  names: string,
+  events: readonly Timed[],
+): { readonly detector: Detector; readonly actions: DetectorAction[] } {
+  let detector = createDetector({ node: 'a', run: 'a-run' }, settings)
+  const others = [...names].filter(name => name !== 'a')
+  const begin: Timed[] = [
+    [0, { kind: 'peers', peers: peers(names) }],
+    ...others.map((node): Timed => [0, session(node, 'up')]),
+  ]
+  for (const [nowMs, event] of begin) [detector] = step(detector, event, nowMs)
+  const actions: DetectorAction[] = []
+  for (const [nowMs, event] of events) {
+    const [next, done] = step(detector, event, nowMs)
+    detector = next
+    actions.push(...done)
+  }
+  return { detector, actions }
+}
+
+const lost = (detector: Detector): string =>
+  reportOf(detector)
+    .lost.map(({ node }) => node)
+    .sort()
+    .join('')
+const sends = (actions: readonly DetectorAction[]) => actions.filter(action => action.kind === 'send')
+
+describe('a node that dies', () => {
+  test('is lost when most of its watchers have said so, which all are told at once', () => {
+    const { detector, actions } = run('abcd', [[300, session('d', 'down')]])
+    expect(lost(detector)).toBe('')
+    expect(sends(actions)).toMatchObject([
+      { to: peers('bcd'), message: { kind: 'verdicts', missed: ['d-run'], sequence: 0 } },
+    ])
+    const later = run('abcd', [
+      [300, session('d', 'down')],
+      [320, verdict('b', 'd')],
+    ])
+    expect(lost(later.detector)).toBe('d')
+    expect(later.actions.at(-1)).toEqual({
+      kind: 'report',
+      report: { standing: 'most', lost: [{ node: 'd', run: 'd-run', sinceMs: 320 }], ownMissed: ['d'] },
+    })
+  })
+
+  test('is told of again, in case a datagram was lost, and then every second while it is missed', () => {
+    let { detector } = run('abcd', [[300, session('d', 'down')]])
+    const toldAt: number[] = []
+    for (
+      let dueMs = nextDueMs(detector, 300);
+      dueMs !== undefined && dueMs < 3_000;
+      dueMs = nextDueMs(detector, dueMs)
+    ) {
+      const [next, actions] = step(detector, { kind: 'due' }, dueMs)
+      detector = next
+      if (sends(actions).some(({ to }) => to.length === 3)) toldAt.push(dueMs)
+    }
+    expect(toldAt).toEqual([340, 420, 1_420, 2_420])
+  })
+
+  test('hears it itself four times a second: its clock may have stood still', () => {
+    let { detector } = run('abcd', [[300, session('d', 'down')]])
+    const toldAt: number[] = []
+    for (
+      let dueMs = nextDueMs(detector, 300);
+      dueMs !== undefined && dueMs < 1_500;
+      dueMs = nextDueMs(detector, dueMs)
+    ) {
+      const [next, actions] = step(detector, { kind: 'due' }, dueMs)
+      detector = next
+      if (sends(actions).some(({ to }) => to.some(({ node }) => node === 'd'))) toldAt.push(dueMs)
+    }
+    expect(toldAt).toEqual([340, 420, 670, 920, 1_170, 1_420])
+  })
+
+  test('is found again when its session is up, and when a new run of it is there', () => {
+    const dead: Timed[] = [
+      [300, session('d', 'down')],
+      [320, verdict('b', 'd')],
+      [330, verdict('c', 'd')],
+    ]
+    const back = run('abcd', [
+      ...dead,
+      [900, session('d', 'up')],
+      [950, verdict('b', '', 2)],
+      [951, verdict('c', '', 2)],
+    ])
+    expect(lost(back.detector)).toBe('')
+    expect(sends(back.actions).at(-1)).toMatchObject({ message: { missed: [] } })
+    const restarted = [...peers('abc'), { node: 'd', run: 'd-next' }]
+    expect(lost(run('abcd', [...dead, [900, { kind: 'peers', peers: restarted }]]).detector)).toBe('')
+  })
+
+  test('says nothing of itself where its session was never up, or was ended on purpose', () => {
+    const stopped = run('ab', [
+      [100, session('b', 'stopped')],
+      [200, session('b', 'down')],
+    ])
+    expect(lost(stopped.detector)).toBe('')
+    expect(stopped.actions).toEqual([])
+  })
+})
+
+test('a node that hears nobody has few, and half of two is half', () => {
+  const alone = run('abc', [
+    [300, session('b', 'down')],
+    [301, session('c', 'down')],
+  ])
+  expect(reportOf(alone.detector)).toMatchObject({ standing: 'few', ownMissed: ['b', 'c'] })
+  expect(reportOf(run('ab', [[300, session('b', 'down')]]).detector).standing).toBe('half')
+})
+
+test('what another said is forgotten when it does not say it again', () => {
+  const said: Timed[] = [
+    [300, session('d', 'down')],
+    [310, verdict('b', 'd')],
+  ]
+  expect(lost(run('abcd', [...said, [3_700, { kind: 'due' }]]).detector)).toBe('d')
+  expect(lost(run('abcd', [...said, [3_811, { kind: 'due' }]]).detector)).toBe('')
+})
+
+test('after waking up late, what is missed may be our own fault and is told only when it lasts', () => {
+  const woken: Timed[] = [
+    [1_000, { kind: 'woke' }],
+    [1_001, session('b', 'down')],
+  ]
+  const doubting = run('ab', woken)
+  expect(lost(doubting.detector)).toBe('')
+  expect(sends(doubting.actions)).toEqual([])
+  expect(nextDueMs(doubting.detector, 1_001)).toBe(1_301)
+  expect(lost(run('ab', [...woken, [1_301, { kind: 'due' }]]).detector)).toBe('b')
+  expect(lost(run('ab', [...woken, [1_050, session('b', 'up')], [1_301, { kind: 'due' }]]).detector)).toBe('')
+})
+
+test('a question is answered with whom we miss, the one who asks included if nobody can count on it', () => {
+  const { actions } = run('abcd', [
+    [300, session('d', 'down')],
+    [310, verdict('b', 'd')],
+    [400, verdict('c', '', 5, 'question')],
+    [401, verdict('d', '', 5, 'question')],
+  ])
+  expect(sends(actions).filter(({ message }) => message.kind === 'answer')).toMatchObject([
+    { to: peers('c'), message: { kind: 'answer', nonce: 9, missed: ['d-run'] } },
+    { to: peers('d'), message: { kind: 'answer', nonce: 9, missed: ['d-run'] } },
+  ])
+})
+
+test('in a larger cluster a node watches six, and others in their place when they are lost for long', () => {
+  const names = 'abcdefghijkl'
+  const { detector } = run(names, [])
+  const watched = detector.graph.get('a') ?? []
+  expect(watched).toHaveLength(6)
+  const [first = ''] = watched
+  const accusers = (detector.graph.get(first) ?? []).filter(name => name !== 'a')
+  const dead: Timed[] = [[300, session(first, 'down')], ...accusers.map((name): Timed => [310, verdict(name, first)])]
+  const soon = run(names, dead)
+  expect(lost(soon.detector)).toBe(first)
+  expect(soon.actions.filter(({ kind }) => kind === 'watch')).toEqual([])
+  const watch = run(names, [...dead, [2_310, { kind: 'due' }]]).actions.find(({ kind }) => kind === 'watch')
+  expect(watch).toMatchObject({ nodes: expect.arrayContaining([...watched]) })
+  expect(watch?.kind === 'watch' && watch.nodes.length).toBeGreaterThan(6)
+})

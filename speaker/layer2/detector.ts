@@ -1,0 +1,280 @@
+import type {
+  Detector,
+  DetectorAction,
+  DetectorEvent,
+  DetectorSettings,
+  Peer,
+  PeerState,
+  ReachReport,
+  Standing,
+} from './detector-state.ts'
+import { type Missing, reachedFrom } from './reach.ts'
+import { watchGraph } from './watchers.ts'
+
+/*
+ * Who lives, within a few hundred milliseconds and without the API server.
+ *
+ *   BFD sessions with six others ─→ whom do I miss? ─→ datagrams to all members ─→ whom can I count on? ─→ report to main
+ *
+ * A speaker says whom it misses to all members at once, and again after 40 and 120 ms and then every second while it misses
+ * anybody; at rest nothing is said at all. From its own sessions and from what the others said each speaker computes for
+ * itself whom it can count on (reach.ts). So one round trip after the last of the watchers has noticed, everyone knows.
+ *
+ * What it does not decide: whether anybody may take over (main's suspicion.ts, which also knows the Leases), and whether
+ * this node may still answer (fence.ts).
+ *
+ * A session that was never up says nothing: where BFD cannot pass at all, the Leases decide alone, as if this did not exist.
+ * One that the other end has shut down on purpose (AdminDown) says nothing either: its Lease says that it is leaving.
+ */
+
+/** Before the first members are known. */
+export function createDetector(self: Peer, settings: DetectorSettings): Detector {
+  return {
+    self,
+    settings,
+    peers: new Map(),
+    graph: watchGraph([self.node]),
+    survivors: watchGraph([self.node]),
+    standing: 'most',
+    sequence: 0,
+    missed: [],
+    missedSinceMs: Number.NEGATIVE_INFINITY,
+    toldAtMs: Number.NEGATIVE_INFINITY,
+    toldMissedAtMs: Number.NEGATIVE_INFINITY,
+    wokeAtMs: Number.NEGATIVE_INFINITY,
+  }
+}
+
+/** What follows from an event: the new state and what to do. */
+export function step(
+  before: Detector,
+  event: DetectorEvent,
+  nowMs: number,
+): readonly [Detector, readonly DetectorAction[]] {
+  const actions: DetectorAction[] = []
+  const taken = take(before, event, nowMs, actions)
+  const judged = judge(trust(taken, nowMs), nowMs)
+  const told = tell(before, judged, nowMs, actions)
+  if (sessionsOf(before) !== sessionsOf(told)) {
+    const nodes = sessionNodes(told)
+    if (String(nodes) !== String(sessionNodes(before))) actions.push({ kind: 'watch', nodes })
+  }
+  const report = reportOf(told)
+  if (JSON.stringify(report) !== JSON.stringify(reportOf(before))) actions.push({ kind: 'report', report })
+  return [told, actions]
+}
+
+function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: DetectorAction[]): Detector {
+  switch (event.kind) {
+    case 'peers':
+      return takePeers(detector, event.peers, nowMs)
+    case 'session':
+      return withPeer(detector, event.node, peer => takeSession(detector, peer, event.state, nowMs))
+    case 'verdict': {
+      if (event.about === 'question') return answer(detector, event, actions)
+      // An answer is for the fence; it says more of us than the sender's own sessions do.
+      if (event.about === 'answer') return detector
+      const opinion = { sequence: event.sequence, missed: event.missed, atMs: nowMs }
+      return withPeer(detector, event.from, peer => ({ ...peer, opinion }))
+    }
+    case 'woke':
+      return { ...detector, wokeAtMs: nowMs }
+    case 'due':
+      return detector
+  }
+}
+
+function withPeer(detector: Detector, node: string, change: (peer: PeerState) => PeerState): Detector {
+  const peer = detector.peers.get(node)
+  if (!peer) return detector
+  const changed = change(peer)
+  return changed === peer ? detector : { ...detector, peers: new Map(detector.peers).set(node, changed) }
+}
+
+function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): Detector {
+  const next = new Map<string, PeerState>()
+  for (const { node, run } of peers) {
+    if (node === detector.self.node) continue
+    const known = detector.peers.get(node)
+    if (known?.run === run) next.set(node, known)
+    else {
+      // A session that is up is the new run's already: its Lease came later than its packets.
+      const session = known?.session === 'up' ? 'up' : 'unknown'
+      next.set(node, { node, run, session, sessionSinceMs: nowMs, opinion: undefined, lostSinceMs: undefined })
+    }
+  }
+  const same = next.size === detector.peers.size && [...next.keys()].every(node => detector.peers.has(node))
+  const graph = same ? detector.graph : watchGraph([detector.self.node, ...next.keys()])
+  return { ...detector, peers: next, graph }
+}
+
+function takeSession(detector: Detector, peer: PeerState, state: 'up' | 'down' | 'stopped', nowMs: number): PeerState {
+  switch (state) {
+    case 'up':
+      return { ...peer, session: 'up', sessionSinceMs: nowMs }
+    case 'stopped':
+      return { ...peer, session: 'unknown', sessionSinceMs: nowMs }
+    case 'down': {
+      if (peer.session !== 'up') return peer
+      const ourFault = nowMs < detector.wokeAtMs + detector.settings.distrustMs
+      return { ...peer, session: ourFault ? 'doubted' : 'down', sessionSinceMs: nowMs }
+    }
+  }
+}
+
+function answer(
+  detector: Detector,
+  { from, nonce }: { readonly from: string; readonly nonce: number },
+  actions: DetectorAction[],
+): Detector {
+  const peer = detector.peers.get(from)
+  if (!peer) return detector
+  // Whoever we cannot count on is missed, whether or not it is we who watch it.
+  const lost = peer.lostSinceMs !== undefined && !detector.missed.includes(peer.run)
+  const missed = lost ? [peer.run, ...detector.missed] : detector.missed
+  actions.push({ kind: 'send', to: [peer], message: { kind: 'answer', sequence: detector.sequence, nonce, missed } })
+  return { ...detector, sequence: detector.sequence + 1 }
+}
+
+/** What was doubted and is still down was not our fault. */
+function trust(detector: Detector, nowMs: number): Detector {
+  const { distrustMs } = detector.settings
+  const ripe = [...detector.peers.values()].filter(
+    peer => peer.session === 'doubted' && nowMs >= peer.sessionSinceMs + distrustMs,
+  )
+  if (ripe.length === 0) return detector
+  const peers = new Map(detector.peers)
+  for (const peer of ripe) peers.set(peer.node, { ...peer, session: 'down' })
+  return { ...detector, peers }
+}
+
+/** Whom we can count on now. */
+function judge(detector: Detector, nowMs: number): Detector {
+  const { self, settings } = detector
+  const missed = missedBy(detector)
+  const reached = reachedFrom(self.node, unionOf(detector), missingIn(detector, nowMs))
+  const peers = new Map(detector.peers)
+  let changed = false
+  for (const peer of peers.values()) {
+    const lostSinceMs = reached.has(peer.node) ? undefined : (peer.lostSinceMs ?? nowMs)
+    if (lostSinceMs === peer.lostSinceMs) continue
+    peers.set(peer.node, { ...peer, lostSinceMs })
+    changed = true
+  }
+  const long = [...peers.values()].filter(
+    ({ lostSinceMs }) => lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs,
+  )
+  const gone = new Set(long.map(peer => peer.node))
+  const stay = [self.node, ...peers.keys()].filter(node => !gone.has(node))
+  const sameSurvivors = stay.length === detector.survivors.size && stay.every(node => detector.survivors.has(node))
+  return {
+    ...detector,
+    peers: changed ? peers : detector.peers,
+    survivors: gone.size === 0 ? detector.graph : sameSurvivors ? detector.survivors : watchGraph(stay),
+    standing: standingOf(reached.size, peers.size + 1),
+    missed: String(missed) === String(detector.missed) ? detector.missed : missed,
+  }
+}
+
+function standingOf(reached: number, all: number): Standing {
+  if (reached * 2 === all) return 'half'
+  return reached * 2 > all ? 'most' : 'few'
+}
+
+/** The runs that we ourselves miss, sorted. */
+function missedBy({ peers }: Detector): readonly string[] {
+  return [...peers.values()]
+    .filter(({ session }) => session === 'down')
+    .map(({ run }) => run)
+    .sort()
+}
+
+/** Who misses whom, by the names of the nodes, as far as it still counts. */
+function missingIn(detector: Detector, nowMs: number): Missing {
+  const missing = new Map<string, ReadonlySet<string>>()
+  const nodeOf = new Map<string, string>()
+  for (const { node, run } of detector.peers.values()) nodeOf.set(run, node)
+  nodeOf.set(detector.self.run, detector.self.node)
+  const down = [...detector.peers.values()].filter(({ session }) => session === 'down')
+  if (down.length > 0) missing.set(detector.self.node, new Set(down.map(({ node }) => node)))
+  for (const { node, opinion } of detector.peers.values()) {
+    if (!opinion || opinion.missed.length === 0) continue
+    if (nowMs >= opinion.atMs + detector.settings.opinionLifeMs) continue
+    const named = opinion.missed.map(run => nodeOf.get(run)).filter(name => name !== undefined)
+    if (named.length > 0) missing.set(node, new Set(named))
+  }
+  return missing
+}
+
+/** Both graphs in one. */
+function unionOf({ graph, survivors }: Detector): ReadonlyMap<string, readonly string[]> {
+  if (survivors === graph) return graph
+  return new Map(
+    Array.from(graph, ([node, watched]) => [node, [...new Set([...watched, ...(survivors.get(node) ?? [])])]]),
+  )
+}
+
+function sessionsOf({ graph, survivors, self }: Detector): unknown {
+  return graph === survivors ? graph.get(self.node) : survivors
+}
+
+function sessionNodes(detector: Detector): readonly string[] {
+  return [...(unionOf(detector).get(detector.self.node) ?? [])].sort()
+}
+
+/** Says whom we miss, when that has changed or is to be said again. */
+function tell(before: Detector, now: Detector, nowMs: number, actions: DetectorAction[]): Detector {
+  const news = now.missed !== before.missed
+  const detector = news ? { ...now, missedSinceMs: nowMs } : now
+  const toAll = news || isDueForAll(detector, nowMs)
+  const toMissed = detector.missed.length > 0 && nowMs >= detector.toldMissedAtMs + detector.settings.refreshToMissedMs
+  if (!toAll && !toMissed) return detector
+  const to = [...detector.peers.values()]
+    .filter(({ run }) => toAll || detector.missed.includes(run))
+    .map(({ node, run }) => ({ node, run }))
+  const { sequence, missed } = detector
+  if (to.length > 0) actions.push({ kind: 'send', to, message: { kind: 'verdicts', sequence, nonce: 0, missed } })
+  return {
+    ...detector,
+    sequence: sequence + to.length,
+    toldAtMs: toAll ? nowMs : detector.toldAtMs,
+    toldMissedAtMs: nowMs,
+  }
+}
+
+function isDueForAll(detector: Detector, nowMs: number): boolean {
+  const dueMs = nextForAllMs(detector)
+  return dueMs !== undefined && nowMs >= dueMs
+}
+
+/** When all are to be told next what they were told before. */
+function nextForAllMs({ missed, missedSinceMs, toldAtMs, settings }: Detector): number | undefined {
+  const repeat = settings.repeatsMs.map(pauseMs => missedSinceMs + pauseMs).find(atMs => atMs > toldAtMs)
+  if (repeat !== undefined && repeat !== Number.NEGATIVE_INFINITY) return repeat
+  return missed.length > 0 ? toldAtMs + settings.refreshMs : undefined
+}
+
+/** What main is told. */
+export function reportOf({ peers, standing }: Detector): ReachReport {
+  const all = [...peers.values()]
+  return {
+    standing,
+    lost: all.flatMap(({ node, run, lostSinceMs }) =>
+      lostSinceMs === undefined ? [] : [{ node, run, sinceMs: lostSinceMs }],
+    ),
+    ownMissed: all.filter(({ session }) => session === 'down').map(({ node }) => node),
+  }
+}
+
+/** When `due` is to come next, if nothing else happens; everything that is due by now has been given. */
+export function nextDueMs(detector: Detector, nowMs: number): number | undefined {
+  const { settings, missed, toldMissedAtMs } = detector
+  const dues = [nextForAllMs(detector), missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined]
+  for (const { session, sessionSinceMs, opinion, lostSinceMs } of detector.peers.values()) {
+    if (session === 'doubted') dues.push(sessionSinceMs + settings.distrustMs)
+    if (opinion && opinion.missed.length > 0) dues.push(opinion.atMs + settings.opinionLifeMs)
+    if (lostSinceMs !== undefined) dues.push(lostSinceMs + settings.rewatchAfterMs)
+  }
+  const ahead = dues.filter(dueMs => dueMs !== undefined && dueMs > nowMs) as readonly number[]
+  return ahead.length > 0 ? Math.min(...ahead) : undefined
+}

@@ -1,0 +1,165 @@
+import type { Lost, ReachReport, Standing } from './detector-state.ts'
+import type { Member } from './membership.ts'
+
+/*
+ * Which members count as gone: those whose Lease is over (membership.ts), and those that the detector has lost, where that
+ * is good enough to take something over from them. Lives in the main thread, which sees the Leases.
+ *
+ * Whom the detector lost may be dead; or we are the ones who are cut off; or only the way between us is. So:
+ *
+ * - Together with most of the members we act at once: those few cannot be more than we are, and stop answering by
+ *   themselves unless the API server still hears them (fence.ts).
+ * - With half of the members or fewer we ask the API server, by renewing our own Lease. Whoever is missed by a neighbour
+ *   renews at once, to show that it lives. When a renewal of ours has come back that was sent long enough after the loss, and
+ *   the lost node's Lease has not moved, it is gone. Where it has moved once it may be alive, and its Lease decides as ever.
+ * - Just half, and no API server: each half could be right. After a time in which the other half, were it cut off from
+ *   everything, would have been noticed by its own, what is silent on our segment is taken over. That is what keeps a
+ *   cluster of two going when one of them dies and the API server was on it.
+ * - Fewer than half, and no API server: nobody counts as gone. It is we who stop.
+ *
+ * A Lease that moved twice since the loss belongs to a node that lives, whatever the detector thinks: where BFD is blocked
+ * between all nodes from one moment on, the Leases decide alone after one or two renewals.
+ */
+
+export interface SuspicionSettings {
+  /** A neighbour that lives has renewed its Lease by then, and we have seen it. */
+  readonly confirmNeighbourMs: number
+  /** So has any other that lives: a renewal period and a little more. */
+  readonly confirmOtherMs: number
+  /** How long half of the members wait without the API server. */
+  readonly tieMs: number
+  /** While it depends on it, our own Lease is renewed so often. */
+  readonly renewEveryMs: number
+}
+
+export function suspicionSettings(renewPeriodMs: number): SuspicionSettings {
+  return { confirmNeighbourMs: 500, confirmOtherMs: renewPeriodMs + 1_000, tieMs: 3_000, renewEveryMs: 600 }
+}
+
+interface Suspicion {
+  readonly run: string
+  readonly sinceMs: number
+  /** Changes of its Lease since then. */
+  readonly renewals: number
+}
+
+export interface Suspicions {
+  readonly settings: SuspicionSettings
+  readonly standing: Standing
+  readonly lost: ReadonlyMap<string, Suspicion>
+  readonly ownMissed: ReadonlySet<string>
+  /** When we sent the latest of those renewals of our own Lease that have come back through the watch. */
+  readonly provenMs: number
+  /** When a renewal of our own Lease was last asked for here. */
+  readonly askedMs: number
+}
+
+export type SuspicionEvent =
+  | { readonly kind: 'reach'; readonly report: ReachReport }
+  /** Another speaker's Lease is another than it was. */
+  | { readonly kind: 'leaseChanged'; readonly node: string; readonly run: string }
+  /** A renewal of our own Lease has come back through the watch that was sent at that time of our own clock. */
+  | { readonly kind: 'renewed'; readonly sentMs: number }
+  /** `nextChangeMs` has passed. */
+  | { readonly kind: 'due' }
+
+export function noSuspicions(settings: SuspicionSettings): Suspicions {
+  return {
+    settings,
+    standing: 'most',
+    lost: new Map(),
+    ownMissed: new Set(),
+    provenMs: Number.NEGATIVE_INFINITY,
+    askedMs: Number.NEGATIVE_INFINITY,
+  }
+}
+
+/** What follows from an event, and whether our own Lease is to be renewed now (`LeaseHolder.touch`). */
+export function step(
+  before: Suspicions,
+  event: SuspicionEvent,
+  nowMs: number,
+): readonly [Suspicions, { readonly renew: boolean }] {
+  const after = take(before, event, nowMs)
+  const showsLife = [...after.ownMissed].some(node => !before.ownMissed.has(node))
+  const due = nextRenewalMs(after)
+  const renew = showsLife || (due !== undefined && nowMs >= due)
+  return [renew ? { ...after, askedMs: nowMs } : after, { renew }]
+}
+
+function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Suspicions {
+  switch (event.kind) {
+    case 'reach': {
+      const { standing, lost, ownMissed } = event.report
+      const next = new Map(lost.map(one => [one.node, suspicionOf(one, suspicions.lost.get(one.node), nowMs)]))
+      return { ...suspicions, standing, lost: next, ownMissed: new Set(ownMissed) }
+    }
+    case 'leaseChanged': {
+      const suspicion = suspicions.lost.get(event.node)
+      if (!suspicion) return suspicions
+      const lost = new Map(suspicions.lost)
+      if (suspicion.run === event.run) lost.set(event.node, { ...suspicion, renewals: suspicion.renewals + 1 })
+      else lost.delete(event.node)
+      return { ...suspicions, lost }
+    }
+    case 'renewed':
+      return { ...suspicions, provenMs: Math.max(suspicions.provenMs, event.sentMs) }
+    case 'due':
+      return suspicions
+  }
+}
+
+function suspicionOf({ run }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
+  return known?.run === run ? known : { run, sinceMs: nowMs, renewals: 0 }
+}
+
+/** The members as the election should see them. The same object where nothing is suspected. */
+export function livenessOf(
+  members: ReadonlyMap<string, Member>,
+  suspicions: Suspicions,
+  nowMs: number,
+): ReadonlyMap<string, Member> {
+  if (suspicions.lost.size === 0) return members
+  const after = new Map(members)
+  for (const [node, suspicion] of suspicions.lost) {
+    const member = members.get(node)
+    if (!member || member.facts.run !== suspicion.run || member.liveness === 'gone') continue
+    if (counts(node, suspicion, suspicions, nowMs)) after.set(node, { ...member, liveness: 'gone' })
+  }
+  return after
+}
+
+/** Whether the loss of a node is reason enough to take over from it. */
+function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
+  const { standing, provenMs, settings } = suspicions
+  if (suspicion.renewals >= 2) return false
+  if (standing === 'most') return true
+  if (suspicion.renewals > 0) return false
+  if (provenMs >= suspicion.sinceMs + windowMs(node, suspicions)) return true
+  return standing === 'half' && provenMs < suspicion.sinceMs && nowMs >= suspicion.sinceMs + settings.tieMs
+}
+
+function windowMs(node: string, { ownMissed, settings }: Suspicions): number {
+  return ownMissed.has(node) ? settings.confirmNeighbourMs : settings.confirmOtherMs
+}
+
+/** When our own Lease is to be renewed because a loss depends on what the API server knows. */
+function nextRenewalMs(suspicions: Suspicions): number | undefined {
+  const { standing, lost, provenMs, askedMs, settings } = suspicions
+  if (standing === 'most') return undefined
+  const open = [...lost].some(
+    ([node, suspicion]) =>
+      suspicion.renewals === 0 || (suspicion.renewals < 2 && provenMs < suspicion.sinceMs + windowMs(node, suspicions)),
+  )
+  // With few that we hear, every proof that the API server hears us also keeps us answering (fence.ts).
+  return open || standing === 'few' ? askedMs + settings.renewEveryMs : undefined
+}
+
+/** When `due` is to come next: a renewal to be asked for, or patience that ends. */
+export function nextChangeMs(suspicions: Suspicions, nowMs: number): number | undefined {
+  const { standing, lost, settings } = suspicions
+  const dues = [nextRenewalMs(suspicions)]
+  if (standing === 'half') for (const { sinceMs } of lost.values()) dues.push(sinceMs + settings.tieMs)
+  const ahead = dues.filter(dueMs => dueMs !== undefined && dueMs > nowMs) as readonly number[]
+  return ahead.length > 0 ? Math.min(...ahead) : undefined
+}
