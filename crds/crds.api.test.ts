@@ -6,6 +6,7 @@ import { loadCredentials } from '../kube/credentials.ts'
 import { ApiError, createTransport, type Transport } from '../kube/transport.ts'
 import { formatAddress } from '../net/address.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
+import { manifests, snippets } from '../test/docs/snippets.ts'
 import { type FuzzedObject, fuzzedObject } from './arbitrary.ts'
 import type { ConfigKind } from './config.ts'
 import { parseConfig } from './parse.ts'
@@ -136,6 +137,13 @@ test('a manifest of MetalLB needs nothing but another apiVersion', async () => {
     serviceAllocation: { priority: 50, namespaces: ['a'], namespaceSelectors: [{ matchLabels: { foo: 'bar' } }] },
   }
   expect(await answerTo('IPAddressPool', spec)).toBe('accepted')
+})
+
+test('the manifests of docs/bgp.md are accepted as they stand there', async () => {
+  const named = [...snippets('bgp.md')].filter(([, text]) => text.startsWith('apiVersion'))
+  const objects = named.flatMap(([name]) => manifests('bgp.md', name))
+  expect(objects.length).toBeGreaterThan(5)
+  for (const { kind, spec } of objects) expect(await answerTo(kind, spec ?? {})).toBe('accepted')
 })
 
 function patchPeer(fields: object): Promise<string> {
