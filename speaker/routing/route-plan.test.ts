@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { formatAddress } from '../../net/address.ts'
 import { wellKnownCommunities } from '../bgp/community.ts'
 import { endpointsOn, labelled, node, service } from '../test-values.ts'
-import { formatConflict } from './route-plan.ts'
+import { formatConflict } from './route-conflicts.ts'
 import {
   type AnnouncedService,
   bgpAdvertisement,

@@ -1,8 +1,8 @@
 import type { Service, ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
 import { wellKnownCommunities } from '../bgp/community.ts'
 import type { Route } from '../bgp/route.ts'
+import { compareConflicts, conflictsOf, type RouteConflict, speakersOf } from './route-conflicts.ts'
 import { type PeerRoute, type RoutingSurvey, routeOf } from './routes.ts'
-import { type Disagreement, formatDisagreement, type RouteTerms } from './terms.ts'
 
 /*
  * All that this node tells each of its peers: the routes of all Services, those of one prefix made one.
@@ -12,15 +12,16 @@ import { type Disagreement, formatDisagreement, type RouteTerms } from './terms.
  * traffic. So the plan does not depend on the order of the Services, and a Service that goes takes along exactly what no
  * other gives.
  *
- * A session compares what it is to say with what it has said whenever its array of routes is another, so an array stays the
- * same object for as long as nothing in it changes, even where the survey was made anew; where no Service's routes are
- * other objects than before, the plan is the one before.
+ * Only what changed is worked out: the Services whose routes are other objects than before, and the prefixes that they
+ * give or gave. A session compares what it is to say with what it has said whenever its array of routes is another, so an
+ * array stays the same object for as long as nothing in it changes, even where the survey was made anew; and where no
+ * Service's routes are other objects, the plan is the one before.
  */
 
 export interface RoutePlan {
   /** Every peer of the node has an entry; sorted by the text of the prefix. */
   readonly routesByPeer: ReadonlyMap<string, readonly Route[]>
-  /** The Services that this node announces, and whom it tells; sorted. */
+  /** The Services that this node announces, and whom it tells, sorted. */
   readonly peersByService: ReadonlyMap<ServiceKey, readonly string[]>
   /** What could not be done as asked, by prefix. */
   readonly conflicts: readonly RouteConflict[]
@@ -28,19 +29,12 @@ export interface RoutePlan {
   readonly memory: PlanMemory
 }
 
-/** Advertisements that give one prefix to the same peers and cannot agree. */
-export interface RouteConflict extends Disagreement {
-  readonly prefix: string
-  /** Sorted. */
-  readonly peers: readonly string[]
-  /** Those that give the prefix, sorted. */
-  readonly services: readonly ServiceKey[]
-}
-
 interface PlanMemory {
   readonly leaving: boolean
   /** Only Services that have routes. */
   readonly told: ReadonlyMap<ServiceKey, readonly PeerRoute[]>
+  /** By prefix, what all Services say of it to all peers; at least one thing. */
+  readonly said: ReadonlyMap<string, readonly PeerRoute[]>
   /** By peer, the prefixes of its routes, in their order. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>
 }
@@ -54,98 +48,136 @@ export interface PlanInput {
   readonly before: RoutePlan | undefined
 }
 
+const silence: RoutePlan = {
+  routesByPeer: new Map(),
+  peersByService: new Map(),
+  conflicts: [],
+  memory: { leaving: false, told: new Map(), said: new Map(), prefixes: new Map() },
+}
+
 /** All that this node tells each peer; as much as possible of it are the objects of the plan before. */
-export function planRoutes({ survey, services, node, leaving, before }: PlanInput): RoutePlan {
+export function planRoutes({ survey, services, node, leaving, before = silence }: PlanInput): RoutePlan {
+  const { memory } = before
   const told = new Map<ServiceKey, readonly PeerRoute[]>()
   for (const { service, endpoints } of services) {
     const routes = survey.routesOf(service, endpoints, node)
     if (routes.length > 0) told.set(service.key, routes)
   }
+  const changes = changesOf(told, memory)
   const peers = survey.peersOf(node)
-  if (before && isStill(before, told, peers, leaving)) return before
+  const anew = leaving !== memory.leaving || !sameItems([...before.routesByPeer.keys()], peers)
+  if (changes.size === 0 && !anew) return before
 
-  const slotsByPeer = slotsOf(peers, told.values())
+  const said = new Map(memory.said)
+  for (const [prefix, routes] of changes) {
+    if (routes.length > 0) said.set(prefix, routes)
+    else said.delete(prefix)
+  }
+  const dirty = [...(anew ? new Set([...memory.said.keys(), ...said.keys()]) : changes.keys())].sort()
   const merge = merger(survey)
   const say = leaving ? remembering(departing) : (route: Route): Route => route
   const routesByPeer = new Map<string, readonly Route[]>()
-  const prefixesByPeer = new Map<string, readonly string[]>()
-  for (const [peer, slots] of slotsByPeer) {
-    const last = { prefixes: before?.memory.prefixes.get(peer) ?? [], routes: before?.routesByPeer.get(peer) ?? [] }
-    const prefixes = sortedKeys(slots, last.prefixes)
-    const routes: Route[] = []
-    let cursor = 0
-    for (const prefix of prefixes) {
-      const slot = slots.get(prefix)
-      if (!slot) continue
-      while (cursor < last.prefixes.length && (last.prefixes[cursor] ?? '') < prefix) cursor += 1
-      const known = last.prefixes[cursor] === prefix ? last.routes[cursor] : undefined
-      const route = say(merge(slot))
-      routes.push(known && sameRoute(known, route) ? known : route)
-    }
-    prefixesByPeer.set(peer, prefixes)
-    routesByPeer.set(peer, sameItems(last.routes, routes) ? last.routes : routes)
+  const prefixes = new Map<string, readonly string[]>()
+  for (const peer of peers) {
+    const last = { prefixes: memory.prefixes.get(peer) ?? [], routes: before.routesByPeer.get(peer) ?? [] }
+    const list = retell(last, dirty, prefix => {
+      const routes = said.get(prefix)?.filter(route => route.peer === peer) ?? []
+      const route = merge(routes)
+      return route && say(route)
+    })
+    prefixes.set(peer, list.prefixes)
+    routesByPeer.set(peer, list.routes)
   }
   return {
     routesByPeer,
     peersByService: peersByServiceOf(told, before),
-    conflicts: conflictsOf(survey, told, slotsByPeer),
-    memory: { leaving, told, prefixes: prefixesByPeer },
+    conflicts: retellConflicts(before.conflicts, dirty, said, survey),
+    memory: { leaving, told, said, prefixes },
   }
 }
 
-function isStill(
-  { memory, routesByPeer }: RoutePlan,
+/** What is now said of each prefix about which anything has changed. */
+function changesOf(
   told: PlanMemory['told'],
-  peers: readonly string[],
-  leaving: boolean,
-): boolean {
-  if (memory.leaving !== leaving || memory.told.size !== told.size || !sameItems([...routesByPeer.keys()], peers)) {
-    return false
+  { told: toldBefore, said: saidBefore }: PlanMemory,
+): ReadonlyMap<string, readonly PeerRoute[]> {
+  const taken = new Set<PeerRoute>()
+  const added: PeerRoute[] = []
+  let lasting = 0
+  for (const [service, routes] of told) {
+    const last = toldBefore.get(service)
+    if (last) lasting += 1
+    if (last === routes) continue
+    added.push(...routes)
+    for (const route of last ?? []) taken.add(route)
   }
-  for (const [service, routes] of told) if (memory.told.get(service) !== routes) return false
-  return true
+  if (lasting < toldBefore.size) {
+    for (const [service, routes] of toldBefore) if (!told.has(service)) for (const route of routes) taken.add(route)
+  }
+  const changes = new Map<string, PeerRoute[]>()
+  for (const { prefix } of taken) {
+    if (!changes.has(prefix))
+      changes.set(
+        prefix,
+        (saidBefore.get(prefix) ?? []).filter(route => !taken.has(route)),
+      )
+  }
+  for (const route of added) {
+    const routes = changes.get(route.prefix)
+    if (routes) routes.push(route)
+    else changes.set(route.prefix, [...(saidBefore.get(route.prefix) ?? []), route])
+  }
+  return changes
 }
 
-/** What Services say of one prefix to one peer: nearly always one does. */
-type Slot = PeerRoute | PeerRoute[]
+/** A peer's routes by prefix, in order; parallel lists. */
+interface RouteList {
+  readonly prefixes: readonly string[]
+  readonly routes: readonly Route[]
+}
 
-function slotsOf(
-  peers: readonly string[],
-  told: Iterable<readonly PeerRoute[]>,
-): ReadonlyMap<string, ReadonlyMap<string, Slot>> {
-  const slotsByPeer = new Map(peers.map(peer => [peer, new Map<string, Slot>()]))
-  for (const routes of told) {
-    for (const one of routes) {
-      const slots = slotsByPeer.get(one.peer)
-      const slot = slots?.get(one.prefix)
-      if (slot === undefined) slots?.set(one.prefix, one)
-      else if (Array.isArray(slot)) slot.push(one)
-      else slots?.set(one.prefix, [slot, one])
+/** The list with the dirty prefixes, which are sorted, told anew; the same lists where nothing comes of it. */
+function retell(last: RouteList, dirty: readonly string[], routeOf: (prefix: string) => Route | undefined): RouteList {
+  const prefixes: string[] = []
+  const routes: Route[] = []
+  let next = 0
+  let same = true
+  const keepBefore = (prefix: string | undefined): void => {
+    for (; next < last.prefixes.length; next += 1) {
+      const [known, route] = [last.prefixes[next], last.routes[next]]
+      if (known === undefined || route === undefined || (prefix !== undefined && known >= prefix)) return
+      prefixes.push(known)
+      routes.push(route)
     }
   }
-  return slotsByPeer
+  for (const prefix of dirty) {
+    keepBefore(prefix)
+    const known = last.prefixes[next] === prefix ? last.routes[next] : undefined
+    if (known) next += 1
+    const route = routeOf(prefix)
+    const unchanged = known && route && sameRoute(known, route)
+    if (known !== route && !unchanged) same = false
+    if (!route) continue
+    prefixes.push(prefix)
+    routes.push(unchanged ? known : route)
+  }
+  keepBefore(undefined)
+  return same ? last : { prefixes, routes }
 }
 
-/** Makes one route of a slot; peers that are told the same get the same object. */
-function merger(survey: RoutingSurvey): (slot: Slot) => Route {
+/** Makes one route of what several Services say of a prefix to a peer; peers that are told the same get the same object. */
+function merger(survey: RoutingSurvey): (routes: readonly PeerRoute[]) => Route | undefined {
   const made = new Map<string, Route>()
-  return slot => {
-    if (!Array.isArray(slot)) return slot.route
-    const [first] = slot
-    if (!first) throw new Error('a slot without a route')
-    const advertisements = namesIn(slot)
-    const endpoints = slot.reduce((sum, one) => sum + one.endpoints, 0)
-    const id = `${first.prefix} ${endpoints} ${advertisements.join()}`
-    const known = made.get(id)
-    if (known) return known
-    const route = routeOf(first.route.prefix, survey.termsOf(advertisements), endpoints)
+  return routes => {
+    const [first, ...more] = routes
+    if (!first || more.length === 0) return first?.route
+    const names = speakersOf(routes)
+    const endpoints = routes.reduce((sum, route) => sum + route.endpoints, 0)
+    const id = `${first.prefix} ${endpoints} ${names.join()}`
+    const route = made.get(id) ?? routeOf(first.route.prefix, survey.termsOf(names), endpoints)
     made.set(id, route)
     return route
   }
-}
-
-function namesIn(routes: readonly PeerRoute[]): readonly string[] {
-  return [...new Set(routes.flatMap(route => route.advertisements))].sort()
 }
 
 /**
@@ -163,12 +195,6 @@ function remembering(make: (route: Route) => Route): (route: Route) => Route {
     known.set(route, made)
     return made
   }
-}
-
-/** The keys in order: those of last time where they are the same. */
-function sortedKeys(slots: ReadonlyMap<string, Slot>, last: readonly string[]): readonly string[] {
-  if (last.length === slots.size && last.every(prefix => slots.has(prefix))) return last
-  return [...slots.keys()].sort()
 }
 
 /** Of two routes of one prefix. */
@@ -210,57 +236,14 @@ function peersByServiceOf(told: PlanMemory['told'], before: RoutePlan | undefine
   return same && before ? before.peersByService : peersByService
 }
 
-function conflictsOf(
+function retellConflicts(
+  last: readonly RouteConflict[],
+  dirty: readonly string[],
+  said: PlanMemory['said'],
   survey: RoutingSurvey,
-  told: PlanMemory['told'],
-  slotsByPeer: ReadonlyMap<string, ReadonlyMap<string, Slot>>,
 ): readonly RouteConflict[] {
-  const termsByNames = new Map<readonly string[], RouteTerms>()
-  const meetings = new Map<string, { prefix: string; terms: RouteTerms; peers: string[] }>()
-  for (const [peer, slots] of slotsByPeer) {
-    for (const [prefix, slot] of slots) {
-      const names = Array.isArray(slot) ? namesIn(slot) : slot.advertisements
-      if (names.length < 2) continue
-      const terms = termsByNames.get(names) ?? survey.termsOf(names)
-      termsByNames.set(names, terms)
-      if (terms.disagreements.length === 0) continue
-      const id = `${prefix} ${names.join()}`
-      const meeting = meetings.get(id) ?? { prefix, terms, peers: [] }
-      meeting.peers.push(peer)
-      meetings.set(id, meeting)
-    }
-  }
-  if (meetings.size === 0) return harmony
-  const services = giversOf(told)
-  return [...meetings]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .flatMap(([, { prefix, terms, peers }]) =>
-      terms.disagreements.map(disagreement => ({
-        ...disagreement,
-        prefix,
-        peers: peers.sort(),
-        services: [...new Set(peers.flatMap(peer => services.get(`${prefix} ${peer}`) ?? []))].sort(),
-      })),
-    )
-}
-
-const harmony: readonly RouteConflict[] = Object.freeze([])
-
-/** The Services that give a prefix to a peer, by both. */
-function giversOf(told: PlanMemory['told']): ReadonlyMap<string, readonly ServiceKey[]> {
-  const services = new Map<string, ServiceKey[]>()
-  for (const [service, routes] of told) {
-    for (const { prefix, peer } of routes) {
-      const id = `${prefix} ${peer}`
-      const known = services.get(id)
-      if (known) known.push(service)
-      else services.set(id, [service])
-    }
-  }
-  return services
-}
-
-/** The conflict in words, for the log. */
-export function formatConflict({ prefix, services, peers, ...disagreement }: RouteConflict): string {
-  return `${prefix} of ${services.join(', ')} to ${peers.join(', ')}: ${formatDisagreement(disagreement)}`
+  const found = dirty.flatMap(prefix => conflictsOf(prefix, said.get(prefix) ?? [], survey))
+  if (last.length + found.length === 0) return last
+  const told = new Set(dirty)
+  return [...last.filter(({ prefix }) => !told.has(prefix)), ...found].sort(compareConflicts)
 }

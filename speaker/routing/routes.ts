@@ -1,6 +1,5 @@
-import type { Service, ServiceEndpoints } from '../../kube/service.ts'
-import type { AddressPrefix } from '../../net/range.ts'
-import { networkOf } from '../../net/range.ts'
+import type { Service, ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
+import { type AddressPrefix, networkOf } from '../../net/range.ts'
 import { formatPrefix, type Route } from '../bgp/route.ts'
 import { linkBandwidthOf } from './link-bandwidth.ts'
 import { overviewOf, type RoutingSurroundings } from './overview.ts'
@@ -56,6 +55,7 @@ export interface RoutingSurvey {
 
 /** A route as one peer is told it for one Service. */
 export interface PeerRoute {
+  readonly service: ServiceKey
   readonly peer: string
   /** Canonical text of the route's prefix. */
   readonly prefix: string
@@ -103,7 +103,14 @@ export function routingSurveyOf(surroundings: RoutingSurroundings): RoutingSurve
       const ofPrefix = made.get(text) ?? new Map<RouteTerms, Route>()
       const route = ofPrefix.get(terms) ?? routeOf(prefix, terms, onNode)
       made.set(text, ofPrefix.set(terms, route))
-      return { peer, prefix: text, route, advertisements: overview.namesOf(speakers), endpoints: onNode }
+      return {
+        service: service.key,
+        peer,
+        prefix: text,
+        route,
+        advertisements: overview.namesOf(speakers),
+        endpoints: onNode,
+      }
     })
   }
 
