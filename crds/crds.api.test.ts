@@ -252,13 +252,14 @@ test('kubectl get shows which node answers for a Service, and a status keeps its
     serviceName: 'web',
     serviceNamespace: 'shop',
     addresses: ['192.0.2.7', '2001:db8::7'],
+    addressList: '192.0.2.7, 2001:db8::7',
     interfaces: [{ name: 'eth0' }, { name: 'eth1' }],
     since: new Date(Date.now() - 3_600_000 * 5).toISOString(),
   }
   expect(await writeStatus(kind, 'l2-web', status)).toBe('accepted')
   expect(await table(['lbl2s', 'l2-web'])).toEqual([
     ['NAME', 'NODE', 'SERVICE-NAMESPACE', 'SERVICE', 'ADDRESSES', 'SINCE'],
-    ['l2-web', 'one', 'shop', 'web', '["192.0.2.7","2001:db8::7"]', '5h'],
+    ['l2-web', 'one', 'shop', 'web', '192.0.2.7, 2001:db8::7', '5h'],
   ])
   expect(await writeStatus(kind, 'l2-web', { node: 'two' })).toBe('accepted')
   expect(await writeStatus(kind, 'l2-web', { serviceName: 'api' })).toContain('the Service of a status cannot change')

@@ -135,6 +135,7 @@ export function publishedStatus(service: Service, published: Published, since: s
     serviceName: service.name,
     serviceNamespace: service.namespace,
     addresses: published.addresses,
+    addressList: published.addresses.join(', '),
     interfaces: published.interfaces.map(name => ({ name })),
     ...(since !== undefined && { since }),
   }

@@ -158,7 +158,9 @@ const v6 = '2001:db8:0:113::10/128'
 async function beside(make: RouterMake, define: () => void): Promise<void> {
   const obstacle = noLab ?? (await whyNotInstalled(make))
   if (obstacle !== undefined) console.warn(`skipped: docs/${page} beside ${make.name}: ${obstacle}`)
-  describe.skipIf(obstacle !== undefined)(`docs/${page} beside ${make.name}`, () => define())
+  describe.skipIf(obstacle !== undefined)(`docs/${page} beside ${make.name}`, () => {
+    define()
+  })
 }
 
 await beside(frr, () => {
