@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import { startFaultProxy } from '../test/fault-proxy.ts'
 import { createTestCluster, leaseDurationSeconds, type RunningSpeaker, type TestCluster } from './test-cluster.ts'
+import { speakerRights } from './test-rights.ts'
 
 let controlPlane: ControlPlane
 let cluster: TestCluster
@@ -101,37 +102,6 @@ async function leaseVersion(): Promise<string> {
     '-o',
     'jsonpath={.metadata.resourceVersion}',
   ])
-}
-
-/** All that a speaker may do. */
-function rightsOf(user: string, namespace: string): object {
-  const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
-    apiGroups: [group],
-    resources,
-    verbs,
-  })
-  const everywhere = [
-    rule('', ['services', 'nodes'], ['list', 'watch']),
-    rule('', ['services/status'], ['patch']),
-    rule('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
-    rule('events.k8s.io', ['events'], ['create', 'patch']),
-    rule('berth.dev', ['servicel2statuses'], ['get', 'list', 'watch', 'create', 'patch', 'delete']),
-    rule('berth.dev', ['servicel2statuses/status'], ['patch']),
-  ]
-  const inItsNamespace = [
-    rule('berth.dev', ['ipaddresspools', 'l2advertisements'], ['list', 'watch']),
-    rule('coordination.k8s.io', ['leases'], ['get', 'list', 'watch', 'create', 'patch']),
-  ]
-  const apiVersion = 'rbac.authorization.k8s.io/v1'
-  const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }]
-  const roleRef = (kind: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind, name: user })
-  const items = [
-    { apiVersion, kind: 'ClusterRole', metadata: { name: user }, rules: everywhere },
-    { apiVersion, kind: 'ClusterRoleBinding', metadata: { name: user }, subjects, roleRef: roleRef('ClusterRole') },
-    { apiVersion, kind: 'Role', metadata: { name: user, namespace }, rules: inItsNamespace },
-    { apiVersion, kind: 'RoleBinding', metadata: { name: user, namespace }, subjects, roleRef: roleRef('Role') },
-  ]
-  return { apiVersion: 'v1', kind: 'List', items }
 }
 
 /** The nodes that do not have everything any more that they had. */
@@ -308,7 +278,7 @@ describe('an API server that', () => {
     await newCluster([])
     await cluster.addNode('node-1')
     await controlPlane.kubectl(['apply', '-f', '-'], {
-      input: JSON.stringify(rightsOf('speaker-1', cluster.namespace)),
+      input: JSON.stringify(speakerRights('speaker-1', cluster.namespace)),
     })
     await addServices(2)
     const speaker = await cluster.start('node-1', await controlPlane.kubeconfig('speaker-1'))

@@ -7,6 +7,7 @@ import { createBerthNamespace, type Program, startSpeaker } from '../../test/lab
 import { type Lab, startLab } from '../../test/lab/lab.ts'
 import type { LabHost } from '../../test/lab/node.ts'
 import { whyNoLab } from '../../test/lab/tools.ts'
+import { speakerRights } from '../test-rights.ts'
 
 /*
  * The whole way: objects in a real API server → a real speaker on a node → a router of somebody else's, and what that
@@ -28,6 +29,7 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
   beforeAll(async () => {
     lab = await startLab({ nodes: 1, progress: console.warn })
     await createBerthNamespace(lab)
+    await kubectl(['apply', '-f', '-'], speakerRights('speaker', 'berth-system'))
     machines.set('first', lab.client)
     machines.set('second', await addMachine(lab, 'second', 20))
     await apply('IPAddressPool', 'pool', { addresses: ['203.0.113.0/24', '2001:db8:113::/64'] })
@@ -82,11 +84,19 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
   const speaker = async (...flags: readonly string[]): Promise<Program> => {
     const node = lab.nodes[0]
     if (!node) throw new Error('no node')
-    const program = await startSpeaker(lab, node, { logLevel: 'debug', flags })
+    const program = await startSpeaker(lab, node, { user: 'speaker', logLevel: 'debug', flags })
     speakers.push(program)
     onTestFailed(async () => console.warn(`${program.name}:\n${await program.logTail(60)}`))
     return program
   }
+
+  /** Waits until the object that tells people of a session does so in these words. */
+  const sessionState = (peer: string, words: string): Promise<string> =>
+    until(
+      `${peer} is said to be ${words}`,
+      () => kubectl(['get', 'bgpsessionstatus', '-n', 'berth-system', `node-1.${peer}`, '-o', 'jsonpath={.status}']),
+      text => text.includes(words),
+    )
 
   const machine = (name: string): LabHost => {
     const found = machines.get(name)
@@ -136,6 +146,7 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     await hears(router, '203.0.113.1/32', '203.0.113.2/32')
     await setEndpoints('api', 0)
     await hears(router, '203.0.113.1/32')
+    await sessionState('router', 'Established')
     await kubectl(['delete', 'bgppeer', 'router', '-n', 'berth-system'])
     await stands(router, false)
   })
@@ -147,6 +158,7 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     await applyPeer('second', machine('second'))
     await applyPeer('first', machine('first'), { passwordSecret: { name: 'tor' } })
     await hears(second, '203.0.113.1/32')
+    await sessionState('first', 'in namespace berth-system; create it: kubectl')
     expect(await first.isEstablished()).toBe(false)
     await applySecret('tor', 'one')
     await hears(first, '203.0.113.1/32')

@@ -81,6 +81,7 @@ export interface RouterOptions {
 
 // Changes that come together make one run, and in a burst of them runs take at most a third of the time.
 const minPauseMs = 5
+const noSecrets: ReadonlySet<string> = new Set()
 const noRoutes: ReadonlyMap<string, readonly Route[]> = new Map()
 
 export function createRouter(options: RouterOptions): Router {
@@ -92,6 +93,7 @@ export function createRouter(options: RouterOptions): Router {
   let plan: RoutePlan | undefined
   let farewell: RoutePlan | undefined
   let lastView: RouterView | undefined
+  let toldProblems: ReadonlyMap<string, string> = new Map()
   /** Peers that agreed to graceful restart: they keep our routes, so nothing is said of our going. */
   let bridged: ReadonlySet<string> = new Set()
   let phase: 'working' | 'leaving' | 'stopped' = 'working'
@@ -131,13 +133,20 @@ export function createRouter(options: RouterOptions): Router {
   function settlePeers(): void {
     const own = sources.nodes.get(node)
     const config = sources.config()
-    passwords.follow(own ? secretsOfNode(config, own) : new Set())
-    const before = new Map(peers.map(peer => [peer.name, peer.problem]))
-    peers = own ? peersOfNode(config, own, passwords.known()) : []
-    for (const { name, problem } of peers) {
-      if (problem !== undefined && problem !== before.get(name))
-        log.warn({ peer: name, problem }, 'BGP peer without a session')
+    const secrets = own ? secretsOfNode(config, own) : noSecrets
+    passwords.follow(secrets)
+    const known = passwords.known()
+    peers = own ? peersOfNode(config, own, known) : []
+    // In a moment they will be read, and there may be no problem at all.
+    if ([...secrets].every(name => known.has(name))) tellProblems()
+  }
+
+  function tellProblems(): void {
+    const problems = new Map(peers.flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem]])))
+    for (const [peer, problem] of problems) {
+      if (problem !== toldProblems.get(peer)) log.warn({ peer, problem }, 'a BGP peer cannot have a session')
     }
+    toldProblems = problems
   }
 
   function settleRoutes(): void {
