@@ -2,7 +2,7 @@ import { expect, onTestFailed, vi } from 'vitest'
 import { berthNamespace, startSpeaker } from '../lab/berth.ts'
 import type { LabNode } from '../lab/node.ts'
 import { type LabRouter, type LabRouterOptions, nodesAs, routerAs, startLabRouter } from '../lab/router.ts'
-import { patience, type Scene, startScene } from './scene.ts'
+import { type ConfigurationObject, patience, type Scene, startScene } from './scene.ts'
 
 /** A scene with a router before the nodes, to which every speaker is told to talk. */
 export interface BgpScene extends AsyncDisposable {
@@ -26,25 +26,25 @@ export const pools = {
   weighted: ['203.0.113.128/25', '2001:db8:0:114::/120'],
 } as const
 
-const configuration: readonly object[] = [
-  { kind: 'IPAddressPool', metadata: { name: 'public' }, spec: { addresses: pools.public } },
-  { kind: 'IPAddressPool', metadata: { name: 'weighted' }, spec: { addresses: pools.weighted, autoAssign: false } },
-  { kind: 'BGPAdvertisement', metadata: { name: 'public' }, spec: { ipAddressPools: ['public'] } },
+const configuration: readonly ConfigurationObject[] = [
+  { kind: 'IPAddressPool', name: 'public', spec: { addresses: pools.public } },
+  { kind: 'IPAddressPool', name: 'weighted', spec: { addresses: pools.weighted, autoAssign: false } },
+  { kind: 'BGPAdvertisement', name: 'public', spec: { ipAddressPools: ['public'] } },
   {
     kind: 'BGPAdvertisement',
-    metadata: { name: 'weighted' },
+    name: 'weighted',
     spec: { ipAddressPools: ['weighted'], weightByEndpoints: true },
   },
   {
     kind: 'BFDProfile',
-    metadata: { name: 'fast' },
+    name: 'fast',
     spec: { receiveInterval: 50, transmitInterval: 50, detectMultiplier: 3 },
   },
   // As it is when nothing is said: 300 ms × 3.
-  { kind: 'BFDProfile', metadata: { name: 'ordinary' }, spec: {} },
+  { kind: 'BFDProfile', name: 'ordinary', spec: {} },
   {
     kind: 'BGPPeer',
-    metadata: { name: 'router' },
+    name: 'router',
     spec: {
       myASN: nodesAs,
       peerASN: routerAs,

@@ -32,24 +32,33 @@ export interface ServiceSpec {
 export const httpOnly = [{ name: 'http', protocol: 'TCP', port: 80 }] as const
 export const patience = { timeout: 30_000, interval: 100 } as const
 
+/** An object of Berth's configuration, in its namespace. */
+export interface ConfigurationObject {
+  readonly kind: string
+  readonly name: string
+  readonly spec: object
+}
+
 /** One pool on the segment, announced by layer 2. */
-const onSegment: readonly object[] = [
+const onSegment: readonly ConfigurationObject[] = [
   {
     kind: 'IPAddressPool',
+    name: 'segment',
     spec: { addresses: ['192.0.2.100-192.0.2.199', '2001:db8:0:2::100-2001:db8:0:2::1ff'] },
   },
-  { kind: 'L2Advertisement', spec: { ipAddressPools: ['segment'], interfaces: ['eth0'] } },
+  { kind: 'L2Advertisement', name: 'segment', spec: { ipAddressPools: ['segment'], interfaces: ['eth0'] } },
 ]
 
-/** Starts the lab, Berth's programs and applies its configuration (`metadata` may be left out); ready when addresses can be assigned. */
+/** Starts the lab, Berth's programs and applies its configuration; ready when addresses can be assigned. */
 export async function startScene(options: LabOptions, configuration = onSegment): Promise<Scene> {
   const lab = await startLab({ progress: console.warn, ...options })
   try {
     const { controller, speakers } = await startBerth(lab)
-    const items = configuration.map(object => ({
+    const items = configuration.map(({ kind, name, spec }) => ({
       apiVersion: 'berth.dev/v1beta1',
-      metadata: { name: 'segment', namespace: berthNamespace },
-      ...object,
+      kind,
+      metadata: { name, namespace: berthNamespace },
+      spec,
     }))
     const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
     await lab.controlPlane.kubectl(['apply', '-f', '-'], { input })
