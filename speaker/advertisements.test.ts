@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ServiceEndpoints } from '../kube/service.ts'
 import { excludeLabel, type ServiceAdvertisement } from './advertisements.ts'
-import { formatRefusal } from './layer2/refusal.ts'
+import { formatRefusal } from './refusal.ts'
+import { bgpAdvertisement } from './routing/test-routing.ts'
 import { advertisement, endpointsOn, eth, labelled, member, node, pool, service, survey } from './test-values.ts'
 
 const web = service('web', ['192.0.2.1'])
@@ -37,7 +38,7 @@ describe('no address is announced', () => {
   test('whose pool no advertisement names', () => {
     const advertisements = [advertisement('other', { pools: { kind: 'named', pools: new Set(['other']) } })]
     expect(of({ advertisements })).toContain(
-      'NoAdvertisement: 192.0.2.1 is not announced: no L2Advertisement names its pool lan',
+      'NoAdvertisement: 192.0.2.1 is not announced: no L2Advertisement or BGPAdvertisement names its pool lan',
     )
   })
 
@@ -45,6 +46,18 @@ describe('no address is announced', () => {
     const advertisements = [advertisement('gold', { serviceSelectors: [labelled('tier', 'gold')] })]
     expect(of({ advertisements })).toBe(
       "NoAdvertisement: 192.0.2.1 is not announced: the serviceSelectors of L2Advertisement gold do not match the Service's labels",
+    )
+  })
+
+  test('that BGPAdvertisements pass by too, each for its own reason', () => {
+    const bgpAdvertisements = [
+      bgpAdvertisement('gold', { serviceSelectors: [labelled('tier', 'gold')] }),
+      bgpAdvertisement('six', { addressFamilies: ['IPv6'] }),
+      bgpAdvertisement('elsewhere', { pools: { kind: 'named', pools: new Set(['other']) } }),
+    ]
+    expect(of({ advertisements: [], bgpAdvertisements })).toBe(
+      "NoAdvertisement: 192.0.2.1 is not announced: the serviceSelectors of BGPAdvertisement gold do not match the Service's labels, " +
+        'the addressFamilies of BGPAdvertisement six leave its family out',
     )
   })
 

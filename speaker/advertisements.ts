@@ -5,7 +5,9 @@ import { type Address, formatAddress } from '../net/address.ts'
 import { contains, parseRange } from '../net/range.ts'
 import type { InterfaceFacts } from './layer2/facts.ts'
 import type { Member } from './layer2/membership.ts'
-import type { NodeRefusal, Refusal } from './layer2/refusal.ts'
+import { poolFinder } from './pool-finder.ts'
+import type { NodeRefusal, PassingAdvertisement, Refusal, UnadvertisedAddress } from './refusal.ts'
+import { speaksFor } from './routing/speaks-for.ts'
 
 /*
  * Which nodes may announce a Service, on which interfaces, and how much each is preferred; or why none may.
@@ -15,7 +17,7 @@ import type { NodeRefusal, Refusal } from './layer2/refusal.ts'
  *
  * Several advertisements may speak for one address: a node's interfaces are all that any of them names, and its preference
  * is the sum of the weights that match. An address that no advertisement speaks for is left out while another of the same
- * Service is announced: it may belong to BGP.
+ * Service is announced: it may belong to BGP, whose rules are in routing/routes.ts.
  *
  * Where some of the nodes stand in the address's own network and others do not, only those that do are taken: the others'
  * segment is likely another one. Where none does (a routed prefix), all are.
@@ -56,12 +58,19 @@ export interface Offer {
 }
 
 export type ServiceAdvertisement =
-  | { readonly kind: 'offered'; readonly service: Service; readonly offers: readonly Offer[] }
+  | {
+      readonly kind: 'offered'
+      readonly service: Service
+      readonly offers: readonly Offer[]
+      /** Those of its addresses that no L2Advertisement speaks for. */
+      readonly unadvertised: readonly UnadvertisedAddress[]
+    }
   | { readonly kind: 'refused'; readonly service: Service; readonly refusal: Refusal }
 
 /** What a survey is made of. */
 export interface Surroundings {
-  readonly config: Pick<Config, 'pools' | 'layer2Advertisements'>
+  /** BGP's advertisements are only named where neither kind speaks for an address. */
+  readonly config: Pick<Config, 'pools' | 'layer2Advertisements' | 'bgpAdvertisements'>
   readonly nodes: ReadonlyMap<string, NodeFacts>
   readonly members: ReadonlyMap<string, Member>
 }
@@ -77,7 +86,7 @@ export interface Survey {
 export function surveyOf(surroundings: Surroundings): Survey {
   const { config, nodes, members } = surroundings
   const names = [...new Set([...nodes.keys(), ...members.keys()])].sort()
-  const poolOf = poolFinder(config)
+  const poolOf = poolFinder(config.pools)
   const standingsByAdvertisements = new Map<string, ReadonlyMap<string, Post | NodeRefusal>>()
   const reaches = new Map<string, Reach | readonly NodeRefusal[]>()
   const networks = networksOf(members)
@@ -131,11 +140,18 @@ export function surveyOf(surroundings: Surroundings): Survey {
   function decide(service: Service, endpoints: ServiceEndpoints): ServiceAdvertisement | undefined {
     const addresses = service.ingress.flatMap(ingress => (ingress.kind === 'address' ? [ingress.address] : []))
     if (service.type !== 'LoadBalancer' || service.beingDeleted || addresses.length === 0) return undefined
-    const claims = addresses.map(address => ({ address, ...advertisementsOf(config, poolOf(address), service.labels) }))
+    const claims = addresses.map(address => {
+      const pool = poolOf(address)
+      return { address, pool, indexes: advertisementsOf(config, pool, service.labels) }
+    })
     const advertised = claims.filter(claim => claim.indexes.length > 0)
+    const unadvertised = claims
+      .filter(claim => claim.indexes.length === 0)
+      .map(({ address, pool }) => {
+        return { address: formatAddress(address), pool, passedBy: passersBy(config, address, pool, service.labels) }
+      })
     if (advertised.length === 0) {
-      const missing = claims.map(({ address, pool, passedBy }) => ({ address: formatAddress(address), pool, passedBy }))
-      return { kind: 'refused', service, refusal: { kind: 'NoAdvertisement', addresses: missing } }
+      return { kind: 'refused', service, refusal: { kind: 'NoAdvertisement', addresses: unadvertised } }
     }
     if (endpoints.usable === 0) return { kind: 'refused', service, refusal: { kind: 'NoUsableEndpoints' } }
     const local = service.externalTrafficPolicy === 'Local' ? endpoints.usableByNode : undefined
@@ -146,7 +162,7 @@ export function surveyOf(surroundings: Surroundings): Survey {
       if ('id' in reach) offers.push({ address, text: formatAddress(address), reach })
       else refusals = reach
     }
-    if (offers.length > 0) return { kind: 'offered', service, offers }
+    if (offers.length > 0) return { kind: 'offered', service, offers, unadvertised }
     return { kind: 'refused', service, refusal: { kind: 'NoEligibleNode', nodes: refusals } }
   }
 
@@ -173,7 +189,7 @@ function standingOf(
   const own = advertisements.filter(
     ({ nodeSelectors }) => nodeSelectors.length === 0 || matchesAny(nodeSelectors, facts.labels),
   )
-  if (own.length === 0) return { kind: 'notSelected', node }
+  if (own.length === 0) return { kind: 'notSelected', node, by: 'L2Advertisement' }
   if (Object.hasOwn(facts.labels, excludeLabel)) return { kind: 'excludedByLabel', node, label: excludeLabel }
   if (facts.networkUnavailable) return { kind: 'networkUnavailable', node }
   if (!member) return { kind: 'noSpeaker', node }
@@ -205,48 +221,39 @@ function usable(present: readonly InterfaceFacts[], wanted: readonly string[] | 
   return selected(present, wanted).filter(one => one.carrier)
 }
 
-interface AdvertisementsOfAddress {
-  readonly pool: string | undefined
-  /** Positions in the configuration's list. */
-  readonly indexes: readonly number[]
-  /** Advertisements that speak for the pool but not for Services with these labels. */
-  readonly passedBy: readonly string[]
-}
-
+/** The positions of the advertisements that speak for an address of the pool. */
 function advertisementsOf(
-  config: Surroundings['config'],
+  { layer2Advertisements }: Surroundings['config'],
   pool: string | undefined,
   labels: Labels,
-): AdvertisementsOfAddress {
-  const indexes: number[] = []
-  const passedBy: string[] = []
-  for (const [index, { name, pools, serviceSelectors }] of config.layer2Advertisements.entries()) {
-    if (pool === undefined || (pools.kind === 'named' && !pools.pools.has(pool))) continue
-    if (serviceSelectors.length === 0 || matchesAny(serviceSelectors, labels)) indexes.push(index)
-    else passedBy.push(name)
-  }
-  return { pool, indexes, passedBy }
+): readonly number[] {
+  return layer2Advertisements.flatMap(({ pools, serviceSelectors }, index) => {
+    if (pool === undefined || (pools.kind === 'named' && !pools.pools.has(pool))) return []
+    return serviceSelectors.length === 0 || matchesAny(serviceSelectors, labels) ? [index] : []
+  })
 }
 
-/** Finds the pool of an address by halving; pools never overlap. */
-function poolFinder({ pools }: Surroundings['config']): (address: Address) => string | undefined {
-  const entries = (family: Address['family']) =>
-    pools
-      .flatMap(({ name, ranges }) => ranges.filter(range => range.family === family).map(range => ({ name, range })))
-      .sort((one, other) => (one.range.first < other.range.first ? -1 : 1))
-  const sorted = { IPv4: entries('IPv4'), IPv6: entries('IPv6') }
-  return address => {
-    const list = sorted[address.family]
-    let low = 0
-    let high = list.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((list[middle]?.range.first ?? 0n) <= address.value) low = middle + 1
-      else high = middle
-    }
-    const entry = list[low - 1]
-    return entry && contains(entry.range, address) ? entry.name : undefined
-  }
+/** Advertisements of both kinds that speak for the pool, but not for this Service or this address. */
+function passersBy(
+  { layer2Advertisements, bgpAdvertisements }: Surroundings['config'],
+  { family }: Address,
+  pool: string | undefined,
+  labels: Labels,
+): readonly PassingAdvertisement[] {
+  if (pool === undefined) return []
+  const ofLayer2 = layer2Advertisements.flatMap(
+    ({ name, pools, serviceSelectors }): readonly PassingAdvertisement[] => {
+      const passes = serviceSelectors.length > 0 && !matchesAny(serviceSelectors, labels)
+      const meant = pools.kind === 'all' || pools.pools.has(pool)
+      return passes && meant ? [{ kind: 'L2Advertisement', name, because: 'serviceSelectors' }] : []
+    },
+  )
+  const ofBGP = bgpAdvertisements.flatMap((advertisement): readonly PassingAdvertisement[] => {
+    const because = speaksFor(advertisement, { pool, labels, family })
+    if (because === 'yes' || because === 'ipAddressPools') return []
+    return [{ kind: 'BGPAdvertisement', name: advertisement.name, because }]
+  })
+  return [...ofLayer2, ...ofBGP]
 }
 
 /** The distinct networks that the members' interfaces stand in. */

@@ -5,8 +5,8 @@ import { elect } from './layer2/election.ts'
 import { groupsOf, leftOut } from './layer2/groups.ts'
 import type { Liveness } from './layer2/membership.ts'
 import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
-import type { Refusal } from './layer2/refusal.ts'
 import { ownerOf, plan, type Situation, type SpeakerAction, type WireState } from './plan.ts'
+import type { Refusal } from './refusal.ts'
 import { announced, endpointsOn, member, node, service, survey } from './test-values.ts'
 
 type Claim = NonNullable<OwnershipRecord['claim']>

@@ -1,5 +1,5 @@
 import type { Service, ServiceKey } from '../kube/service.ts'
-import { type AnnouncedCondition, announcedCondition, conditionOf, differs } from './layer2/condition.ts'
+import { type AnnouncedCondition, announcedCondition, conditionOf, differs } from './condition.ts'
 import type { Verdict } from './layer2/election.ts'
 import { type Group, offersAt, type PlacedOffer } from './layer2/groups.ts'
 import { type Member, spokesman } from './layer2/membership.ts'
@@ -12,7 +12,7 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import { formatRefusal, type Refusal, type RefusedService } from './layer2/refusal.ts'
+import { formatRefusal, type Refusal, type RefusedService } from './refusal.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
 
 /*

@@ -101,6 +101,7 @@ export function survey(options: {
   readonly members?: readonly Member[]
   readonly pools?: Surroundings['config']['pools']
   readonly advertisements?: readonly Layer2Advertisement[]
+  readonly bgpAdvertisements?: Surroundings['config']['bgpAdvertisements']
 }): Survey {
   const nodes = options.nodes ?? [node('a'), node('b'), node('c')]
   const members = options.members ?? nodes.map(({ name }) => member(name))
@@ -108,6 +109,7 @@ export function survey(options: {
     config: {
       pools: options.pools ?? [pool('lan', '192.0.2.0/24', '2001:db8::/64')],
       layer2Advertisements: options.advertisements ?? [advertisement('all')],
+      bgpAdvertisements: options.bgpAdvertisements ?? [],
     },
     nodes: new Map(nodes.map(facts => [facts.name, facts])),
     members: new Map(members.map(one => [one.node, one])),

@@ -1,8 +1,8 @@
 import type { Service, ServiceKey } from '../../kube/service.ts'
 import { type Address, compareAddresses } from '../../net/address.ts'
 import type { Offer, ServiceAdvertisement } from '../advertisements.ts'
+import type { RefusedService } from '../refusal.ts'
 import type { Candidates, Verdict } from './election.ts'
-import type { RefusedService } from './refusal.ts'
 
 /*
  * Services that share an address must be announced from one node, and so must all addresses of one Service. A group is

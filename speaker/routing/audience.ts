@@ -1,5 +1,5 @@
 import type { BGPAdvertisement, BGPPeer } from '../../crds/config.ts'
-import { type Labels, matchesAny } from '../../crds/selector.ts'
+import { matchesAny } from '../../crds/selector.ts'
 import type { IpFamily } from '../../net/address.ts'
 import { excludeLabel, type NodeFacts } from '../advertisements.ts'
 import type { NodeRefusal } from '../refusal.ts'
@@ -38,16 +38,6 @@ export function audienceOf(
 function carries({ dualStackAddressFamily, peerAddress }: BGPPeer, family: IpFamily): boolean {
   if (dualStackAddressFamily || peerAddress.kind === 'interface') return true
   return peerAddress.address.includes(':') === (family === 'IPv6')
-}
-
-/** Whether an advertisement speaks for an address of the pool that a Service with these labels has, or what of it says no. */
-export function speaksFor(
-  { pools, serviceSelectors, addressFamilies }: BGPAdvertisement,
-  { pool, labels, family }: { readonly pool: string; readonly labels: Labels; readonly family: IpFamily },
-): 'yes' | 'ipAddressPools' | 'addressFamilies' | 'serviceSelectors' {
-  if (pools.kind === 'named' && !pools.pools.has(pool)) return 'ipAddressPools'
-  if (!addressFamilies.includes(family)) return 'addressFamilies'
-  return serviceSelectors.length === 0 || matchesAny(serviceSelectors, labels) ? 'yes' : 'serviceSelectors'
 }
 
 // From what an admin may mean to what needs mending.

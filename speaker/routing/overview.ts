@@ -3,7 +3,8 @@ import type { Service } from '../../kube/service.ts'
 import type { Address, IpFamily } from '../../net/address.ts'
 import type { NodeFacts } from '../advertisements.ts'
 import { poolFinder } from '../pool-finder.ts'
-import { type Audience, audienceOf, peersWith, speaksFor } from './audience.ts'
+import { type Audience, audienceOf, peersWith } from './audience.ts'
+import { speaksFor } from './speaks-for.ts'
 import { type RouteTerms, termsOf } from './terms.ts'
 
 /** What a survey is made of. */

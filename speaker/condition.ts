@@ -1,4 +1,4 @@
-import type { Condition, Service } from '../../kube/service.ts'
+import type { Condition, Service } from '../kube/service.ts'
 
 /** The type of the Service's condition that speakers keep: whether anybody announces it, and who or why not. */
 export const announcedCondition = 'berth.dev/Announced'

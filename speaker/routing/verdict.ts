@@ -1,0 +1,71 @@
+import type { Member } from '../layer2/membership.ts'
+import type { NodeRefusal, RoutingRefusal } from '../refusal.ts'
+import type { PeersByNode, RoutingStanding } from './standing.ts'
+import type { Disagreement } from './terms.ts'
+
+/*
+ * What people are told of a Service that BGP announces. The rules say which nodes announce it (standing.ts); of these only
+ * nodes with a speaker can. Whether any of them has an established session decides whether the Service is announced at
+ * all. Which of them have one does not stand in the verdict: a router that restarts must not change what is written of five
+ * thousand Services, and BGPSessionStatus tells it better.
+ */
+
+/** What BGP makes of a Service, as every speaker sees it. */
+export type RoutingVerdict =
+  | {
+      readonly kind: 'announced'
+      readonly addresses: readonly string[]
+      /** Sorted. */
+      readonly nodes: readonly string[]
+      /** Sorted. */
+      readonly peers: readonly string[]
+      /** Whether any of the nodes has a session with one of its peers. */
+      readonly established: boolean
+      readonly disagreements: readonly Disagreement[]
+    }
+  | { readonly kind: 'refused'; readonly refusal: RoutingRefusal }
+
+/** What a verdict goes by besides the rules. */
+export interface RoutingConditions {
+  /** Nodes on which a speaker runs. */
+  readonly speakers: ReadonlySet<string>
+  readonly members: ReadonlyMap<string, Member>
+  /** Whether the node's session with the peer stands. */
+  readonly established: (node: string, peer: string) => boolean
+}
+
+/** Judges the standing of any Service, under the conditions of one moment. */
+export function routingJudge(conditions: RoutingConditions): (standing: RoutingStanding) => RoutingVerdict {
+  const known = new Map<PeersByNode, Audible>()
+  return standing => {
+    if (standing.kind === 'refused') return standing
+    const { peersByNode, addresses, disagreements } = standing
+    const audible = known.get(peersByNode) ?? audibleOf(peersByNode, conditions)
+    known.set(peersByNode, audible)
+    const { nodes, peers, established } = audible
+    if (nodes.length > 0) return { kind: 'announced', addresses, nodes, peers, established, disagreements }
+    const refusals = [...peersByNode.keys()].map((node): NodeRefusal => {
+      return { kind: conditions.members.has(node) ? 'speakerGone' : 'noSpeaker', node }
+    })
+    return { kind: 'refused', refusal: { kind: 'NoEligibleNode', nodes: refusals } }
+  }
+}
+
+interface Audible {
+  readonly nodes: readonly string[]
+  readonly peers: readonly string[]
+  readonly established: boolean
+}
+
+function audibleOf(peersByNode: PeersByNode, { speakers, members, established }: RoutingConditions): Audible {
+  const speaking = [...peersByNode].filter(([node]) => speakers.has(node))
+  return {
+    nodes: speaking.map(([node]) => node),
+    peers: [...new Set(speaking.flatMap(([, peers]) => peers))].sort(),
+    // A speaker that has died has no sessions, whatever its last record says.
+    established: speaking.some(([node, peers]) => {
+      const liveness = members.get(node)?.liveness
+      return liveness !== undefined && liveness !== 'gone' && peers.some(peer => established(node, peer))
+    }),
+  }
+}
