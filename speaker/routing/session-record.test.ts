@@ -28,7 +28,7 @@ describe('what stands in the status', () => {
       remote: '192.0.2.1',
       localAddress: '192.0.2.10',
       state: 'Established',
-      since: '2026-11-23T08:00:00Z',
+      since: '2026-11-20T08:00:00Z',
       established: 1,
       bfdState: 'Up',
       localASN: 64512,
@@ -53,7 +53,7 @@ describe('what stands in the status', () => {
       lastErrorReceived: { text: 'Cease: Hard Reset', at: at(nowMs - 5_000) },
       bfd: {
         state: 'Up',
-        since: '2026-11-23T08:00:01Z',
+        since: '2026-11-20T08:00:01Z',
         transmitIntervalMilliseconds: 50,
         detectionTimeMilliseconds: 150,
         remoteState: 'Up',

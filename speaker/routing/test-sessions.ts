@@ -44,7 +44,7 @@ export function status(more: Partial<PeerStatus> = {}, ...errors: readonly LastE
     name: 'router-a',
     remote: '192.0.2.1',
     state: 'Active',
-    sinceMs: Date.UTC(2026, 10, 23, 8),
+    sinceMs: Date.UTC(2026, 10, 20, 8),
     session: undefined,
     ...errors.reduce(withError, noErrors),
     establishedCount: 0,
@@ -96,7 +96,7 @@ export function bfd(more: Partial<BfdSessionStatus> = {}): BfdSessionStatus {
   return {
     name: 'router-a',
     state: 'Up',
-    sinceMs: Date.UTC(2026, 10, 23, 8, 0, 1),
+    sinceMs: Date.UTC(2026, 10, 20, 8, 0, 1),
     diagnostic: 0,
     remote: { state: 'Up', diagnostic: 0, discriminator: 7 },
     localDiscriminator: 5,
