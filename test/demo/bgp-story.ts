@@ -30,7 +30,6 @@ export async function tellBgpStory(narrator: Narrator, options: StoryOptions): P
     await declareSessions(stage)
     const endpoints = await createService(stage, 'web-local.yaml')
     const { ipv4, ipv6 } = await describeService(stage, async () => await isAnnounced(stage, stage.lab.nodes))
-    await kubectl(stage, ['get', 'servicebgpstatuses', '--all-namespaces'])
     await askRouter(stage, [ipv4, ipv6])
     await stopSpeaker(stage, ipv4)
     const lost = await losePower(stage, ipv4, endpoints)
@@ -85,6 +84,8 @@ const sessionStatuses = ['-n', berthNamespace, 'get', 'bgpsessionstatuses'] as c
 async function askRouter(stage: BgpStage, addresses: readonly string[]): Promise<void> {
   const { narrator, router, lab } = stage
   narrator.step('The router has a way to the Service over every node, and spreads requests over all of them')
+  narrator.say('Each speaker writes down to whom it announces the Service:')
+  await kubectl(stage, ['get', 'servicebgpstatuses', '--all-namespaces'])
   for (const address of addresses) {
     await until(stage, `the router leads to ${address}`, async () => {
       return Object.keys(await router.nextHops(address)).length === lab.nodes.length
@@ -141,13 +142,12 @@ async function losePower(stage: BgpStage, address: string, endpoints: readonly E
   narrator.say('Both cables dead and all its processes gone, without a word to anybody.')
   await leadsOver(stage, address, lab.nodes.length - 1)
   await inTime(stage, 'the requests are answered', requests.answered(100))
-  const { problems, lossMs } = await requests.stop()
-  const lost = Object.values(problems).reduce((sum, count) => sum + count, 0)
+  const { sent, answered, lossMs } = await requests.stop()
   await onHost(stage, router.host, ['ip', 'route', 'show', address])
   narrator.say()
   narrator.say(
-    `For ${Math.round(lossMs)} ms, requests that the router sent to ${node.name} were lost: ${lost} of them. ` +
-      'All others were answered, and so was everything after that.',
+    `Requests sent: ${sent}. Lost: ${sent - answered}, which the router had sent to ${node.name}, ` +
+      `all within ${Math.round(lossMs)} ms. The others were answered.`,
   )
   await endpoints.find(endpoint => endpoint.node === node)?.setReady(false)
   narrator.done('BFD has told the router, and the router goes past the node')
@@ -181,7 +181,9 @@ async function showState(stage: BgpStage): Promise<void> {
   stage.narrator.step('What an admin sees')
   await kubectl(stage, ['-n', berthNamespace, 'get', 'bgppeers'])
   await kubectl(stage, [...sessionStatuses, '-o', 'wide'])
-  await kubectl(stage, ['get', 'events', '--all-namespaces', '--sort-by=.metadata.creationTimestamp'])
+  const sorted = ['--sort-by=.metadata.creationTimestamp']
+  await kubectl(stage, ['get', 'events', '--field-selector=involvedObject.kind=Service', ...sorted])
+  await kubectl(stage, ['-n', berthNamespace, 'get', 'events', ...sorted])
 }
 
 async function stayHere(stage: BgpStage, address: string): Promise<void> {

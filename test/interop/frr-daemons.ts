@@ -29,7 +29,10 @@ const capabilities = '-all,+net_admin,+net_raw,+sys_admin,+net_bind_service'
  * The daemons give root up for a user of their own. They are started as that user, with what it may do besides: the kernel forgets that
  * a process is to die with us (namespace.ts) when it becomes another user.
  */
-const asItsUser: readonly string[] = [
+export const asItsUser: readonly string[] = [
+  // A router has its processors to itself; here it must not miss a heartbeat because the tests' other programs are busy.
+  'nice',
+  '--adjustment=-10',
   'setpriv',
   '--reuid=frr',
   '--regid=frr',
