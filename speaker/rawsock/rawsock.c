@@ -1,6 +1,7 @@
 /*
  * rawsock: the Linux socket calls that Node does not have, on plain Node-API. It knows no protocol: addresses, options
- * and filters arrive as bytes that TypeScript made, and datagrams leave as bytes.
+ * and filters arrive as bytes that TypeScript made, and datagrams leave as bytes. Beside them, the call by which a thread
+ * that must not be late comes before others.
  *
  * - Every descriptor is made here, non-blocking and close-on-exec, and belongs to the environment (main thread or
  *   worker) that made it. Any other number is EBADF, so no bug in JavaScript can reach a file or a pipe of the process.
@@ -19,11 +20,13 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <node_api.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- libuv, as far as it is used ---- */
@@ -376,6 +379,19 @@ static napi_value receive(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
+/* How the kernel schedules the calling thread; asked of it directly, since musl's own function refuses. */
+static napi_value schedule(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  size_t count = 2;
+  int policy, priority;
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  if (!getInt(env, arguments[0], &policy) || !getInt(env, arguments[1], &priority))
+    return throwUsage(env, "schedule(policy: number, priority: number)");
+  const struct sched_param parameters = {.sched_priority = priority};
+  if (syscall(SYS_sched_setscheduler, 0, policy, &parameters) != 0) return throwErrno(env, errno, "sched_setscheduler");
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
   const char *name = uv_handle_type_name(UV_POLL);
   if (!name || strcmp(name, "poll") != 0) {
@@ -392,7 +408,8 @@ NAPI_MODULE_INIT() {
   const napi_property_descriptor calls[] = {
       CALL("socket", openSocket),    CALL("close", closeSocket),         CALL("bind", bindSocket),
       CALL("setsockopt", setOption), CALL("getsockopt", getOption),      CALL("send", sendDatagram),
-      CALL("duplicate", duplicate), CALL("receive", receive),      CALL("attachFilter", attachFilter),
+      CALL("duplicate", duplicate),  CALL("receive", receive),           CALL("attachFilter", attachFilter),
+      CALL("schedule", schedule),
   };
   napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);
   return exports;

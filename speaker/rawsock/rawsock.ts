@@ -17,6 +17,7 @@ interface Addon {
   attachFilter(fd: number, program: Uint8Array): void
   send(fd: number, datagram: Uint8Array, to: Uint8Array): boolean
   receive(fd: number, slots: number, dataSize: number, controlSize: number, onBatch: OnBatch): ArrayBuffer
+  schedule(policy: number, priority: number): void
 }
 type OnBatch = (count: number) => void
 
@@ -64,6 +65,12 @@ const nameOffset = 16
 const flagTruncated = 0x20 // MSG_TRUNC
 
 let loaded: Addon | undefined
+
+/** By which policy and at which priority the kernel schedules the calling thread (sched_setscheduler(2)). */
+export function scheduleThread(policy: number, priority: number): void {
+  loaded ??= loadAddon()
+  loaded.schedule(policy, priority)
+}
 
 /** Opens a socket, non-blocking and close-on-exec; all sockets of a thread are closed when it ends. */
 export function openRawSocket(domain: number, type: number, protocol: number): RawSocket {

@@ -1,4 +1,5 @@
 import { type Bfd, createBfd } from '../bfd/bfd.ts'
+import { raiseThreadPriority, resetThreadPriority } from '../rawsock/priority.ts'
 import type { WireReport } from './messages.ts'
 
 /** BFD in the wire thread: where nothing keeps a heartbeat waiting. */
@@ -15,13 +16,25 @@ export function startBfd(options: { readonly report: (report: WireReport) => voi
 
   const tellCounters = (): void => report({ kind: 'bfdCounters', counters: bfd.counters() })
 
+  /** A flood of requests for addresses would have this thread's priority too, so only those who want BFD pay for it. */
+  function comeFirst(): void {
+    if (raiseThreadPriority() !== 'ordinary') return
+    const text =
+      'BFD runs at ordinary priority, since the capability SYS_NICE is missing: ' +
+      'on a busy node intervals below 300 ms may give up neighbours that are well'
+    report({ kind: 'problem', text })
+  }
+
   return {
     setSessions(desired) {
       bfd.setSessions(desired)
-      if (desired.length > 0) timer ??= setInterval(tellCounters, countersEveryMs)
-      else {
+      if (desired.length > 0) {
+        if (!timer) comeFirst()
+        timer ??= setInterval(tellCounters, countersEveryMs)
+      } else if (timer) {
+        resetThreadPriority()
         // So that what was counted for sessions that are gone is not shown for ever.
-        if (timer) tellCounters()
+        tellCounters()
         clearInterval(timer)
         timer = undefined
       }
