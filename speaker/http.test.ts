@@ -18,6 +18,7 @@ const well: SpeakerHealth = {
   watches: [
     {
       resource: 'services',
+      neededBy: 'both',
       hasSynced: true,
       state: 'watching',
       lastHeardMs: 1,
@@ -49,6 +50,7 @@ const well: SpeakerHealth = {
   servicesOf: address => (address === '192.0.2.1' ? ['shop/web', 'shop/api'] : ['shop/slow']),
   totals: new Map(),
   conflicts: 3,
+  addressesOf: () => [],
   router: { runs: 3, lastRunMs: 1, wokenAtMs: undefined },
   routing: { node: 'node-1', peers: [], plan: undefined },
   bfdCounters: undefined,
@@ -89,6 +91,15 @@ describe('/readyz', () => {
     expect(body).toContain(says)
   })
 
+  test('names only what it waits for: records of the past are not', async () => {
+    const unlisted = (resource: string, neededBy: 'routing' | 'nobody') =>
+      well.watches.map(watch => ({ ...watch, resource, neededBy, hasSynced: false }))
+    const watches = [...unlisted('bgppeers', 'routing'), ...unlisted('bgpsessionstatuses', 'nobody')]
+    const { body } = await get('/readyz', { synced: false, watches })
+    expect(body).toContain('bgppeers')
+    expect(body).not.toContain('bgpsessionstatuses')
+  })
+
   test('says yes otherwise, and goes on doing so while the API server is away', async () => {
     expect(await get('/readyz')).toEqual({ statusCode: 200, body: 'ok\n' })
     const watches = well.watches.map(watch => ({ ...watch, state: 'waiting' as const, lastError: 'refused' }))
@@ -106,6 +117,12 @@ describe('/healthz', () => {
       body: expect.stringContaining('31 s ago'),
     })
     expect((await get('/healthz', { ...woken(31_000), synced: false })).statusCode).toBe(200)
+  })
+
+  test('says no where BGP has not been told of changes, once it has begun', async () => {
+    const router = { runs: 1, lastRunMs: 1, wokenAtMs: performance.now() - 31_000 }
+    expect((await get('/healthz', { router })).body).toContain('have not been looked at for BGP')
+    expect((await get('/healthz', { router: { ...router, runs: 0 } })).statusCode).toBe(200)
   })
 })
 

@@ -248,14 +248,15 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     health: () => ({
       node,
       interfacesKnown: interfaces !== undefined,
-      synced,
+      synced: sources.watches.every(({ neededBy, hasSynced }) => neededBy === 'nobody' || hasSynced()),
       joined: members.joined(),
       cutOff: members.isCutOff(),
       leaving,
       leaseRenewedAtMs: members.leaseRenewedAtMs,
       members: members.current(),
-      watches: sources.watches.map(({ resource, task, hasSynced }) => ({
+      watches: sources.watches.map(({ resource, neededBy, task, hasSynced }) => ({
         resource,
+        neededBy,
         hasSynced: hasSynced(),
         ...task.health(),
       })),
@@ -267,6 +268,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       servicesOf: address => reconciler.servicesOf(address),
       totals,
       conflicts: announcer.conflicts,
+      addressesOf: key => {
+        const ingress = sources.services.get(key)?.ingress ?? []
+        return ingress.flatMap(one => (one.kind === 'address' ? [one.address] : []))
+      },
       router: router.state,
       routing: router.view(),
       bfdCounters,

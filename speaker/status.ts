@@ -1,9 +1,12 @@
+import type { ServiceKey } from '../kube/service.ts'
 import type { WatchHealth } from '../kube/watch.ts'
+import type { Address } from '../net/address.ts'
 import type { BfdCounters } from './bfd/messages.ts'
 import type { Member } from './layer2/membership.ts'
 import type { WireState } from './plan.ts'
 import type { ReconcilerState } from './reconcile.ts'
 import type { RouterState, RouterView } from './routing/router.ts'
+import type { NamedWatch } from './sources.ts'
 import type { WireCounter } from './wire/messages.ts'
 
 /** The wire thread's totals, the last word on each address or interface. */
@@ -21,7 +24,7 @@ export function takeCounters(totals: WireTotals, counters: readonly WireCounter[
 export interface SpeakerHealth {
   readonly node: string
   readonly interfacesKnown: boolean
-  /** Everything that is watched was listed once. */
+  /** Everything that must be known before anything is decided was listed once. */
   readonly synced: boolean
   /** Its own Lease has come back by the watch. */
   readonly joined: boolean
@@ -31,7 +34,8 @@ export interface SpeakerHealth {
   /** Monotonic; -Infinity = never. */
   readonly leaseRenewedAtMs: number
   readonly members: ReadonlyMap<string, Member>
-  readonly watches: readonly (WatchHealth & { readonly resource: string; readonly hasSynced: boolean })[]
+  readonly watches: readonly (WatchHealth &
+    Pick<NamedWatch, 'resource' | 'neededBy'> & { readonly hasSynced: boolean })[]
   readonly writesWaiting: number
   readonly writesRunning: number
   readonly eventsDropped: number
@@ -41,6 +45,8 @@ export interface SpeakerHealth {
   readonly servicesOf: (address: string) => readonly string[]
   readonly totals: WireTotals
   readonly conflicts: number
+  /** The addresses of a Service. */
+  readonly addressesOf: (service: ServiceKey) => readonly Address[]
   readonly router: RouterState
   /** What this node says to its BGP peers and hears of them. */
   readonly routing: RouterView
@@ -55,7 +61,7 @@ export function whyNotReady(health: SpeakerHealth): readonly string[] {
   const reasons: string[] = []
   if (!health.interfacesKnown) reasons.push('the wire thread has not said which interfaces there are')
   if (!health.synced) {
-    const missing = health.watches.filter(watch => !watch.hasSynced)
+    const missing = health.watches.filter(watch => watch.neededBy !== 'nobody' && !watch.hasSynced)
     const names = missing.map(watch => (watch.lastError ? `${watch.resource} (${watch.lastError})` : watch.resource))
     reasons.push(`not everything has been listed yet${names.length > 0 ? `: ${names.join(', ')}` : ''}`)
   }
@@ -70,7 +76,13 @@ const stuckAfterMs = 30_000
 
 /** Why the speaker should be started anew; empty = it is well. An API server that is away is no reason: owners go on. */
 export function whyNotHealthy(health: SpeakerHealth, nowMs: number): readonly string[] {
-  const { wokenAtMs } = health.reconciler
-  const waiting = health.synced && health.joined && wokenAtMs !== undefined && nowMs - wokenAtMs > stuckAfterMs
-  return waiting ? [`changes of ${Math.round((nowMs - wokenAtMs) / 1000)} s ago have not been looked at`] : []
+  const { synced, joined, reconciler, router } = health
+  const stuck = (what: string, wokenAtMs: number | undefined, mayRun: boolean): readonly string[] => {
+    if (!mayRun || wokenAtMs === undefined || nowMs - wokenAtMs <= stuckAfterMs) return []
+    return [`changes of ${Math.round((nowMs - wokenAtMs) / 1000)} s ago have not been looked at${what}`]
+  }
+  return [
+    ...stuck('', reconciler.wokenAtMs, synced && joined),
+    ...stuck(' for BGP', router.wokenAtMs, router.runs > 0 && !health.leaving),
+  ]
 }
