@@ -1,22 +1,14 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import { byReason, type Metric, type Sample } from './metric.ts'
+import { bfdMetrics } from './routing/bfd-metrics.ts'
+import { announcedByBgp, bgpMetrics } from './routing/bgp-metrics.ts'
 import type { SpeakerHealth } from './status.ts'
 import type { WireCounter } from './wire/messages.ts'
-
-type Labels = Readonly<Record<string, string>>
-type Sample = readonly [Labels, number]
-
-interface Definition {
-  readonly name: string
-  readonly help: string
-  readonly labels: readonly string[]
-  readonly kind: 'gauge' | 'counter'
-  readonly read: (health: SpeakerHealth) => readonly Sample[]
-}
 
 /** A registry whose values are read off the speaker when somebody asks: nothing is counted twice, and nothing goes stale. */
 export function createMetrics(health: () => SpeakerHealth): Registry {
   const registry = new Registry()
-  for (const { name, help, labels, kind, read } of definitions) {
+  for (const { name, help, labels, kind, read } of [...metrics, ...bgpMetrics, ...bfdMetrics]) {
     // Into this registry alone, and not into the process-wide one.
     const common = { name, help, labelNames: [...labels], registers: [] }
     if (kind === 'gauge') {
@@ -42,18 +34,13 @@ export function createMetrics(health: () => SpeakerHealth): Registry {
   return registry
 }
 
-const definitions: readonly Definition[] = [
+const metrics: readonly Metric[] = [
   {
     name: 'berth_speaker_announced',
-    help: 'Addresses that this node answers for: 1 once the segment knows, 0 while it does not or no interface can be used.',
+    help: 'Addresses that this node announces: 1 once the segment, or some router, knows; 0 while none does.',
     labels: ['service', 'protocol', 'node', 'ip'],
     kind: 'gauge',
-    read: ({ node, wire, servicesOf }) =>
-      [...wire].flatMap(([ip, { announcedOn }]) =>
-        servicesOf(ip).map(
-          (service): Sample => [{ service, protocol: 'layer2', node, ip }, announcedOn?.length ? 1 : 0],
-        ),
-      ),
+    read: health => [...announcedByLayer2(health), ...announcedByBgp(health)],
   },
   {
     name: 'berth_speaker_members',
@@ -169,14 +156,14 @@ const definitions: readonly Definition[] = [
     help: 'Well-formed packets that got no answer, by reason.',
     labels: ['interface', 'protocol', 'reason'],
     kind: 'counter',
-    read: health => byInterface(health).flatMap(counter => byReason(counter, counter.ignored)),
+    read: health => byInterface(health).flatMap(counter => byReason(interfaceLabels(counter), counter.ignored)),
   },
   {
     name: 'berth_layer2_dropped_total',
     help: 'Packets that should have left or arrived and did not, by reason.',
     labels: ['interface', 'protocol', 'reason'],
     kind: 'counter',
-    read: health => byInterface(health).flatMap(counter => byReason(counter, counter.dropped)),
+    read: health => byInterface(health).flatMap(counter => byReason(interfaceLabels(counter), counter.dropped)),
   },
   {
     name: 'berth_layer2_conflicts_total',
@@ -204,6 +191,12 @@ const definitions: readonly Definition[] = [
   },
 ]
 
+function announcedByLayer2({ node, wire, servicesOf }: SpeakerHealth): readonly Sample[] {
+  return [...wire].flatMap(([ip, { announcedOn }]) =>
+    servicesOf(ip).map((service): Sample => [{ service, protocol: 'layer2', node, ip }, announcedOn?.length ? 1 : 0]),
+  )
+}
+
 type AddressCounter = WireCounter & { readonly kind: 'address' }
 type InterfaceCounter = WireCounter & { readonly kind: 'interface' }
 
@@ -219,10 +212,6 @@ function byInterface({ totals }: SpeakerHealth): readonly InterfaceCounter[] {
   return [...totals.values()].filter(counter => counter.kind === 'interface')
 }
 
-function interfaceLabels(counter: InterfaceCounter): Labels {
+function interfaceLabels(counter: InterfaceCounter): Readonly<Record<string, string>> {
   return { interface: counter.interface, protocol: counter.protocol }
-}
-
-function byReason(counter: InterfaceCounter, counts: Readonly<Record<string, number>>): readonly Sample[] {
-  return Object.entries(counts).map(([reason, count]) => [{ ...interfaceLabels(counter), reason }, count])
 }
