@@ -149,6 +149,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         interfaces = report.interfaces
         started.resolve()
         members.tellFacts()
+        // Whether a router is next to us decides how BFD watches it.
+        router.wake()
         break
       case 'announced':
       case 'seen':
@@ -193,6 +195,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     wakeBoth()
   })
   sources.records.subscribe(() => reconciler.wake())
+  sources.sessionRecords.subscribe(({ before, after }) => {
+    if (before?.state !== after?.state) reconciler.wake()
+  })
   sources.subscribeConfig(() => wakeBoth('configuration'))
 
   /** Says that it is leaving, and goes on answering until others do, or for as long as it may. */

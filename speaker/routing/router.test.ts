@@ -74,6 +74,8 @@ interface Scene {
   endpoints: ServiceEndpoints
   readonly passwords: Map<string, Password>
   readonly services: { put(service: Service): void }
+  /** The node is taken out of use. */
+  cordon(): void
 }
 
 function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Scene {
@@ -101,6 +103,7 @@ function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Sc
     services: {
       put: one => services.observe({ ...one, resourceVersion: `${++version}`, value: one }),
     },
+    cordon: () => nodes.observe({ ...ownNode, resourceVersion: '2', value: { ...ownNode, unschedulable: true } }),
   }
   const router = createRouter({
     node: 'a',
@@ -323,6 +326,18 @@ describe('a speaker that leaves', () => {
     await left
     expect(performance.now() - beganMs).toBeGreaterThanOrEqual(49)
     expect(told.farewells[0]).toEqual({ kind: 'restart', communication: 'Berth is stopping on node a' })
+  })
+
+  test('for good, since its node is drained, tells everybody', async () => {
+    const scene = setUp([bgpPeer('r1')])
+    scene.router.wake('configuration')
+    const told = await bgpWith(scene, 1)
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(1), soon)
+    stand(told, 'r1', { negotiated: { ...negotiated, gracefulRestart } })
+    scene.cordon()
+    await scene.router.leave()
+    expect(told.routes.get('r1')?.[0]?.communities).toEqual([gracefulShutdown])
+    expect(told.farewells[0]?.kind).toBe('shutdown')
   })
 
   test('does not wait where nobody has to find another way', async () => {

@@ -4,7 +4,7 @@ import { sleep } from '../../kube/task.ts'
 import type { BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
 import { notification } from '../bgp/notification.ts'
 import type { Route } from '../bgp/route.ts'
-import type { Bgp, BgpOptions } from '../bgp/speaker.ts'
+import type { Bgp, BgpOptions, Farewell } from '../bgp/speaker.ts'
 import type { PeerStatus } from '../bgp/status.ts'
 import type { Sources } from '../sources.ts'
 import type { NetworkInterface } from '../wire/messages.ts'
@@ -96,6 +96,7 @@ export function createRouter(options: RouterOptions): Router {
   let toldProblems: ReadonlyMap<string, string> = new Map()
   /** Peers that agreed to graceful restart: they keep our routes, so nothing is said of our going. */
   let bridged: ReadonlySet<string> = new Set()
+  let farewellKind: Farewell['kind'] = 'restart'
   let phase: 'working' | 'leaving' | 'stopped' = 'working'
   let timer: NodeJS.Timeout | undefined
   let timerAtMs = Number.POSITIVE_INFINITY
@@ -219,10 +220,11 @@ export function createRouter(options: RouterOptions): Router {
   async function leave(): Promise<void> {
     if (phase !== 'working') return
     phase = 'leaving'
+    // A node that is drained is about to go as a whole: routers that waited for its speaker would lose what they send it.
+    farewellKind = sources.nodes.get(node)?.unschedulable ? 'shutdown' : 'restart'
     const standing = bgp?.state().filter(status => status.state === 'Established') ?? []
-    bridged = new Set(
-      standing.filter(({ session }) => session?.negotiated.gracefulRestart !== undefined).map(({ name }) => name),
-    )
+    const keepers = standing.filter(({ session }) => session?.negotiated.gracefulRestart !== undefined)
+    bridged = new Set(farewellKind === 'restart' ? keepers.map(({ name }) => name) : [])
     runNow()
     const told = standing.filter(({ name }) => !bridged.has(name) && (plan?.routesByPeer.get(name)?.length ?? 0) > 0)
     if (told.length > 0) {
@@ -238,7 +240,7 @@ export function createRouter(options: RouterOptions): Router {
     phase = 'stopped'
     clearTimeout(timer)
     const communication = `Berth is stopping on node ${node}`
-    await Promise.all([bgp?.stop({ kind: 'restart', communication }), passwords.stop()])
+    await Promise.all([bgp?.stop({ kind: farewellKind, communication }), passwords.stop()])
   }
 
   return {
