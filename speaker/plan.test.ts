@@ -7,6 +7,7 @@ import type { Liveness } from './layer2/membership.ts'
 import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
 import { ownerOf, plan, type Situation, type SpeakerAction, type WireState } from './plan.ts'
 import type { Refusal } from './refusal.ts'
+import type { RoutingVerdict } from './routing/verdict.ts'
 import { announced, endpointsOn, member, node, service, survey } from './test-values.ts'
 
 type Claim = NonNullable<OwnershipRecord['claim']>
@@ -48,6 +49,7 @@ function situation(self: string, world: World, own: Partial<Situation> = {}): Si
     verdicts,
     refused: [...refused, ...leftOut(groups, verdicts)],
     records,
+    beside: () => ({ routing: undefined, unadvertised: [] }),
     wire: new Map(),
     seen: new Map(),
     yielded: new Set(),
@@ -481,4 +483,101 @@ describe('several speakers that see the same', () => {
         cluster.setEndpoints(one.service, one.on)
     }
   }
+})
+
+describe('a Service that BGP announces', () => {
+  const heard: RoutingVerdict = {
+    kind: 'announced',
+    addresses: ['192.0.2.1'],
+    nodes: ['a', 'b'],
+    peers: ['r1'],
+    established: true,
+    disagreements: [],
+  }
+  const unheard: RoutingVerdict = { ...heard, established: false }
+  const message = 'BGP: nodes a, b announce 192.0.2.1 to peer r1'
+  const refusal: Refusal = {
+    kind: 'NoAdvertisement',
+    addresses: [{ address: '192.0.2.1', pool: 'lan', passedBy: [] }],
+  }
+
+  /** What node `self` does where layer 2 has nothing to do with the Service. */
+  function told(self: string, of: Service, routing: RoutingVerdict, more: Partial<Situation> = {}) {
+    const beside = () => ({ routing, unadvertised: [] })
+    return plan(situation(self, { services: [] }, { refused: [{ service: of, refusal }], beside, ...more }))
+  }
+
+  test('is said to be so at once, by one speaker for all, with an Event', () => {
+    expect(told('a', web, heard, { ripe: () => false })).toEqual([
+      {
+        kind: 'setCondition',
+        service: web,
+        condition: { type: 'berth.dev/Announced', status: 'True', reason: 'Announced', message },
+        event: { type: 'Normal', reason: 'Announcing', note: message },
+      },
+    ])
+    expect(told('b', web, heard)).toEqual([])
+  })
+
+  test('is said to be so once', () => {
+    const known = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', message) })
+    expect(told('a', known, heard)).toEqual([])
+    const other = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', 'BGP: another node') })
+    expect(told('a', other, heard)).toMatchObject([{ kind: 'setCondition', event: undefined }])
+  })
+
+  test('has a condition that says so when no session stands, once that lasts', () => {
+    const known = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', message) })
+    expect(told('a', known, unheard, { ripe: key => key !== 'session shop/web' })).toEqual([])
+    expect(told('a', known, unheard, { ripe: key => key === 'session shop/web' })).toMatchObject([
+      { condition: { status: 'False', reason: 'NoEstablishedSession' }, event: { reason: 'NotAnnounced' } },
+    ])
+  })
+
+  test('is no longer said to be so when it has lost its address', () => {
+    const bare = service('web', [], { conditions: announced('True', 'Announced', message) })
+    const beside = () => ({ routing: undefined, unadvertised: [] })
+    const refused = [{ service: bare, refusal: { kind: 'NoAddress' } as const }]
+    expect(plan(situation('a', { services: [] }, { refused, beside }))).toMatchObject([
+      { kind: 'setCondition', condition: { status: 'False', reason: 'NoAddress' } },
+    ])
+    const untold = [{ service: service('web', []), refusal: { kind: 'NoAddress' } as const }]
+    expect(plan(situation('a', { services: [] }, { refused: untold, beside }))).toEqual([])
+  })
+
+  test('loses its record of layer 2 when nobody asks for that any more, once its condition says BGP', () => {
+    const records = new Map([[recordKey(web), record(web, claimed('a'), says('a', '192.0.2.1'))]])
+    expect(kinds(told('a', happy, heard, { records }))).toEqual(['setCondition'])
+    const known = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', message) })
+    expect(kinds(told('a', known, heard, { records }))).toEqual(['deleteRecord'])
+  })
+
+  test('and layer 2 cannot for the moment, keeps its condition until that lasts', () => {
+    const blink = [{ service: happy, refusal: { kind: 'NoEligibleNode', nodes: [] } as const }]
+    const beside = () => ({ routing: heard, unadvertised: [] })
+    const own = { refused: blink, beside }
+    expect(plan(situation('a', { services: [] }, { ...own, ripe: () => false }))).toEqual([])
+    expect(plan(situation('a', { services: [] }, own))).toMatchObject([
+      {
+        condition: {
+          status: 'True',
+          message: `${message}; not at layer 2: no node can announce it: the cluster has no nodes`,
+        },
+      },
+    ])
+  })
+
+  test('and that this node has won at layer 2, is told of both ways by this node', () => {
+    const records = [record(web, claimed('a'), { ...says('a', '192.0.2.1'), interfaces: ['eth0'] })]
+    const world = { nodes: ['a'], services: [{ service: happy, endpoints: ready }], records }
+    const wire = new Map([['192.0.2.1', onWire()]])
+    const beside = () => ({ routing: heard, unadvertised: [] })
+    expect(plan(situation('a', world, { wire, beside }))).toMatchObject([
+      {
+        kind: 'setCondition',
+        condition: { message: `layer 2: announcing 192.0.2.1 from node a on eth0; ${message}` },
+        event: undefined,
+      },
+    ])
+  })
 })

@@ -1,5 +1,5 @@
 import type { Service, ServiceKey } from '../kube/service.ts'
-import { type AnnouncedCondition, announcedCondition, conditionOf, differs } from './condition.ts'
+import { type AnnouncedCondition, conditionOf, isAnnounced, type Layer2Verdict } from './condition.ts'
 import type { Verdict } from './layer2/election.ts'
 import { type Group, offersAt, type PlacedOffer } from './layer2/groups.ts'
 import { type Member, spokesman } from './layer2/membership.ts'
@@ -12,7 +12,9 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import { formatRefusal, type Refusal, type RefusedService } from './refusal.ts'
+import type { RefusedService, UnadvertisedAddress } from './refusal.ts'
+import type { RoutingVerdict } from './routing/verdict.ts'
+import { concernsUs, conditionChange, type RefusalKey, refusalKey } from './telling.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
 
 /*
@@ -54,8 +56,9 @@ export interface Situation {
   readonly groups: readonly Group[]
   /** By the group's key. */
   readonly verdicts: ReadonlyMap<string, Verdict>
-  /** Services that nobody announces: no node can, or (see `leftOut`) the one that has their address cannot. */
+  /** Services that nobody announces at layer 2: no node can, or (see `leftOut`) the one that has their address cannot. */
   readonly refused: readonly RefusedService[]
+  readonly beside: (service: Service) => Beside
   /** By `recordKey`. */
   readonly records: Records
   /** What this node answers for, by address. */
@@ -70,8 +73,16 @@ export interface Situation {
   readonly stopping: boolean
 }
 
+/** What is to be said of a Service besides what layer 2 does. */
+export interface Beside {
+  /** What BGP makes of it; undefined where no BGPAdvertisement speaks for it. */
+  readonly routing: RoutingVerdict | undefined
+  /** Addresses that no L2Advertisement speaks for, while one speaks for another address of the Service. */
+  readonly unadvertised: readonly UnadvertisedAddress[]
+}
+
 /** What can wait: a group's move for preference or spread, a Service's refusal. */
-export type RipeKey = `move ${string}` | `refusal ${string}`
+export type RipeKey = `move ${string}` | RefusalKey
 
 export type SpeakerAction =
   | {
@@ -145,13 +156,17 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
   if (stopping) return withdrawals
   const speaks = spokesman(situation.members) === self
   for (const { service, refusal } of situation.refused) {
-    if (!concernsUs(service, refusal, situation)) continue
+    const record = situation.records.get(recordKey(service))
+    if ((!speaks && !record) || !concernsUs(service, refusal, record !== undefined)) continue
+    const { routing } = situation.beside(service)
+    const untold = setCondition(service, { kind: 'refused', refusal }, routing)
     // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
     // the condition says why, since it may be all that tells us that the Service is ours.
-    const untold = planRefusal(service, refusal)
-    const ripe = situation.ripe(`refusal ${service.key}`)
-    if (!ripe || untold.length > 0) needed.add(recordKey(service))
-    if (ripe && speaks) actions.push(...untold)
+    const key = refusalKey(service, refusal, routing)
+    const lasts = key === undefined || situation.ripe(key)
+    if (!lasts || untold.length > 0) needed.add(recordKey(service))
+    const isGoodNews = isAnnounced(routing) && conditionOf(service)?.status !== 'True'
+    if (speaks && (lasts || isGoodNews)) actions.push(...untold)
   }
   return [...withdrawals, ...actions, ...planDeletions(needed, speaks, situation)]
 }
@@ -197,8 +212,9 @@ function planRecord(
   service: Service,
   offers: readonly PlacedOffer[],
   claim: Omit<Claim, 'node'>,
-  { self, records, wire, ripe }: Situation,
+  { self, records, wire, ripe, beside }: Situation,
 ): readonly SpeakerAction[] {
+  const { routing, unadvertised } = beside(service)
   const record = records.get(recordKey(service))
   if (record?.claim?.node !== self) {
     const from = record?.claim?.node ?? (claim.from === self ? undefined : claim.from)
@@ -207,7 +223,8 @@ function planRecord(
   const states = offers.map(offer => wire.get(offer.address)?.announcedOn ?? [])
   if (states.some(interfaces => interfaces.length === 0)) {
     const stuck = isUnusable(offers, wire) && ripe(`refusal ${service.key}`)
-    return stuck ? planRefusal(service, { kind: 'InterfaceUnusable', node: self }) : []
+    const refusal = { kind: 'InterfaceUnusable', node: self } as const
+    return stuck ? setCondition(service, { kind: 'refused', refusal }, routing) : []
   }
   const published: Published = {
     node: self,
@@ -219,12 +236,19 @@ function planRecord(
   if (!samePublished(record.published, published)) {
     actions.push({ kind: 'publish', service, record, published, event: announcingEvent(record, where, self) })
   }
-  const message = `layer 2: announcing ${where}`
-  const condition = { type: announcedCondition, status: 'True', reason: 'Announced', message } as const
-  if (differs(conditionOf(service), condition)) {
-    actions.push({ kind: 'setCondition', service, condition, event: undefined })
-  }
+  const change = conditionChange(service, { kind: 'announcing', where, unadvertised }, routing)
+  // The Event is that of the publication.
+  if (change) actions.push({ kind: 'setCondition', service, condition: change.condition, event: undefined })
   return actions
+}
+
+function setCondition(
+  service: Service,
+  layer2: Layer2Verdict,
+  routing: RoutingVerdict | undefined,
+): readonly Extract<SpeakerAction, { kind: 'setCondition' }>[] {
+  const change = conditionChange(service, layer2, routing)
+  return change ? [{ kind: 'setCondition', service, ...change }] : []
 }
 
 /** Whether the wire thread has said of one of these that it cannot be announced, rather than nothing yet. */
@@ -323,20 +347,4 @@ function planDeletions(
       return !needed.has(key) && (claim?.node === self || (speaks && abandoned))
     })
     .map(record => ({ kind: 'deleteRecord', record }))
-}
-
-/** Whether a refusal is ours to tell: what stands in none of our pools belongs to somebody else, unless we announced it. */
-function concernsUs(service: Service, refusal: Refusal, { records }: Situation): boolean {
-  const inPool = refusal.kind !== 'NoAdvertisement' || refusal.addresses.some(({ pool }) => pool !== undefined)
-  return (refusal.kind !== 'NoAddress' && inPool) || records.get(recordKey(service)) !== undefined
-}
-
-function planRefusal(service: Service, refusal: Refusal): readonly SpeakerAction[] {
-  const now = conditionOf(service)
-  const message = formatRefusal(refusal)
-  const condition = { type: announcedCondition, status: 'False', reason: refusal.kind, message } as const
-  if (!differs(now, condition)) return []
-  const news = now?.status !== 'False' || now.reason !== refusal.kind
-  const event = { type: 'Warning', reason: 'NotAnnounced', note: message } as const
-  return [{ kind: 'setCondition', service, condition, event: news ? event : undefined }]
 }

@@ -1,15 +1,18 @@
 import type { Logger } from 'pino'
-import type { ServiceKey } from '../kube/service.ts'
+import type { Service, ServiceKey } from '../kube/service.ts'
 import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
+import { isAnnounced, reasonFor } from './condition.ts'
 import type { EndpointIndex } from './endpoints.ts'
 import { elect, type Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
-import { isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
+import { type Beside, isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
 import type { Refusal, RefusedService } from './refusal.ts'
+import { createOutlook, type Judge } from './routing/outlook.ts'
 import type { Sources } from './sources.ts'
+import { refusalKey } from './telling.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
 import type { WriteAction, Writer } from './writer.ts'
 
@@ -41,6 +44,7 @@ export interface ReconcilerState {
   readonly groups: number
   /** Groups that this node has won. */
   readonly owned: number
+  /** Services that are announced in neither way. */
   readonly refused: ReadonlyMap<Refusal['kind'], number>
 }
 
@@ -54,15 +58,26 @@ export interface ReconcilerOptions {
   readonly writer: Writer
   readonly isStopping: () => boolean
   readonly log: Logger
-  readonly waits?: { readonly moveMs: number; readonly refusalMs: number }
+  readonly waits?: Waits
+}
+
+/** For how long something must last before it counts. */
+interface Waits {
+  readonly moveMs: number
+  readonly refusalMs: number
+  /** A router may be restarted, and the only one, before people are told that nobody hears of their Services. */
+  readonly sessionMs: number
+  /** So may a speaker, before it is no longer named among those that announce by BGP. */
+  readonly speakerMs: number
 }
 
 // Changes that come together make one run, and in a burst of them runs take at most a third of the time.
 const minPauseMs = 5
-const defaultWaits = { moveMs: 2_000, refusalMs: 1_000 }
+const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
+  const outlook = createOutlook({ sources, speakerMs: waits.speakerMs })
   let survey: Survey | undefined
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
@@ -81,7 +96,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function wake(what?: 'nodes'): void {
-    if (what === 'nodes') survey = undefined
+    if (what === 'nodes') {
+      survey = undefined
+      outlook.forget()
+    }
     const nowMs = performance.now()
     if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
     runAt(Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs))
@@ -119,26 +137,35 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
+    const judge = outlook.look(members, nowMs)
+    const beside = (service: Service): Beside => besides(service, judge)
 
-    pacing = pace(pacing, waiting(won, verdicts, refused, announcer.wire), nowMs)
+    pacing = pace(pacing, waiting({ won, verdicts, refused, beside, wire: announcer.wire }), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
-    const nextMs = nextRipeMs(pacing, waitMs, nowMs)
-    if (nextMs !== undefined) runAt(nextMs)
+    const next = [nextRipeMs(pacing, waitMs, nowMs), outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
+    if (next.length > 0) runAt(Math.min(...next))
 
     const { wire, seen, yielded } = announcer
     const { records } = sources
     const stopping = options.isStopping()
     const { groups } = observed
-    const situation = { self, members, groups, verdicts, refused, records, wire, seen, yielded, stopping }
-    apply(plan({ ...situation, ripe: key => ripe.has(key) }))
-    const kinds = Map.groupBy(refused, ({ refusal }) => refusal.kind)
+    const situation = { self, members, groups, verdicts, refused, beside, records, wire, seen, yielded, stopping }
+    apply(plan({ ...situation, ripe: key => ripe.has(key) && isCertain(key) }))
+    const silent = refused.filter(({ service }) => !isAnnounced(beside(service).routing))
+    const reasons = Map.groupBy(silent, ({ service, refusal }) => reasonFor(refusal, beside(service).routing))
     state = {
       ...state,
       services: sources.services.size,
       groups: groups.length,
       owned: won.length,
-      refused: new Map(Array.from(kinds, ([kind, list]) => [kind, list.length])),
+      refused: new Map(Array.from(reasons, ([reason, list]) => [reason, list.length])),
     }
+  }
+
+  /** Whether we have listed all by which somebody might announce after all. */
+  function isCertain(key: RipeKey): boolean {
+    if (key.startsWith('session ')) return outlook.known.sessions
+    return key.startsWith('move ') || outlook.known.rules
   }
 
   function observe(members: ReadonlyMap<string, Member>): Observed {
@@ -161,8 +188,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { groups: groupsOf(advertisements, cache), refused }
   }
 
+  function besides(service: Service, judge: Judge): Beside {
+    const endpoints = options.endpoints.of(service.key)
+    const offered = survey?.advertisementsFor(service, endpoints)
+    return {
+      routing: judge(service, endpoints),
+      unadvertised: offered?.kind === 'offered' ? offered.unadvertised : [],
+    }
+  }
+
   function waitMs(key: RipeKey): number {
-    return key.startsWith('move ') ? waits.moveMs : waits.refusalMs
+    if (key.startsWith('move ')) return waits.moveMs
+    return key.startsWith('session ') ? waits.sessionMs : waits.refusalMs
   }
 
   function apply(actions: readonly SpeakerAction[]): void {
@@ -216,24 +253,24 @@ function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> 
 }
 
 /** What of this may have to wait: moves to us that nobody urgently needs, and what people are told when it lasts. */
-function* waiting(
-  won: readonly Group[],
-  verdicts: ReadonlyMap<string, Verdict>,
-  refused: readonly RefusedService[],
-  wire: ReadonlyMap<string, WireState>,
-): Generator<RipeKey> {
+function* waiting(situation: {
+  readonly won: readonly Group[]
+  readonly verdicts: ReadonlyMap<string, Verdict>
+  readonly refused: readonly RefusedService[]
+  readonly beside: (service: Service) => Beside
+  readonly wire: ReadonlyMap<string, WireState>
+}): Generator<RipeKey> {
+  const { won, verdicts, refused, beside, wire } = situation
   for (const { key, members } of won) {
     const because = verdicts.get(key)?.because
     if (because === 'spread' || because === 'preferred') yield `move ${key}`
     for (const { service, offers } of members) {
-      if (
-        isUnusable(
-          offers.map(offer => ({ address: offer.text })),
-          wire,
-        )
-      )
-        yield `refusal ${service.key}`
+      const addresses = offers.map(offer => ({ address: offer.text }))
+      if (isUnusable(addresses, wire)) yield `refusal ${service.key}`
     }
   }
-  for (const { service } of refused) yield `refusal ${service.key}`
+  for (const { service, refusal } of refused) {
+    const key = refusalKey(service, refusal, beside(service).routing)
+    if (key) yield key
+  }
 }
