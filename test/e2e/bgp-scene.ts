@@ -50,7 +50,7 @@ const configuration: readonly ConfigurationObject[] = [
       peerASN: routerAs,
       peerAddress: '192.0.2.1',
       dualStackAddressFamily: true,
-      bfdProfile: 'fast',
+      bfdProfile: 'ordinary',
       connectTime: '1s',
     },
   },

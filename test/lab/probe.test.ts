@@ -6,12 +6,14 @@ const answered = (sentAtMs: number, node = 'node-1'): Request => ({
   doneAtMs: sentAtMs + 2,
   node,
   problem: undefined,
+  askedAgain: false,
 })
 const lost = (sentAtMs: number): Request => ({
   sentAtMs,
   doneAtMs: sentAtMs + 500,
   node: undefined,
   problem: 'no answer in time',
+  askedAgain: false,
 })
 
 describe('what requests amount to', () => {
@@ -22,8 +24,13 @@ describe('what requests amount to', () => {
   })
 
   it('nothing was lost, and the longest silence is between two answers', () => {
-    const done = [answered(0), answered(10), answered(200, 'node-2')]
-    expect(summarize(done)).toMatchObject({ lossMs: 0, longestSilenceMs: 190, nodes: { 'node-1': 2, 'node-2': 1 } })
+    const done = [answered(0), answered(10), { ...answered(200, 'node-2'), askedAgain: true }]
+    expect(summarize(done)).toMatchObject({
+      lossMs: 0,
+      askedAgain: 1,
+      longestSilenceMs: 190,
+      nodes: { 'node-1': 2, 'node-2': 1 },
+    })
   })
 
   it('everything was lost to the end', () => {

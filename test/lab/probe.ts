@@ -85,6 +85,8 @@ export interface Request {
   readonly doneAtMs: number
   readonly node: string | undefined
   readonly problem: string | undefined
+  /** It was answered, or not, only when it was made once more: its first connection was reset. */
+  readonly askedAgain: boolean
 }
 
 /** Someone who keeps asking a URL. */
@@ -102,6 +104,8 @@ export interface RequestsReport {
   readonly answered: number
   /** What went wrong, and how often. */
   readonly problems: Readonly<Record<string, number>>
+  /** How many were made once more. */
+  readonly askedAgain: number
   /** How often each node answered. */
   readonly nodes: Readonly<Record<string, number>>
   /** The longest that an answered request took. */
@@ -116,13 +120,19 @@ export interface RequestsOptions {
   readonly everyMs?: number
   /** A request without an answer for so long is lost. */
   readonly timeoutMs?: number
+  /**
+   * Makes a request once more whose connection is reset, as HTTP clients do. A router that spreads packets over other nodes than before
+   * knows nothing of connections: one that is open in that moment may come to a node that does not know it either.
+   */
+  readonly askAgain?: boolean
 }
 
 /** Lets `host` ask `url` every few milliseconds, each time over a new connection. */
 export function startRequests(host: LabHost, url: string, options: RequestsOptions = {}): Requests {
-  const { everyMs = 20, timeoutMs = 1000 } = options
+  const { everyMs = 20, timeoutMs = 1000, askAgain = false } = options
   const script = join(import.meta.dirname, 'request-process.ts')
-  const child = host.spawn([process.execPath, script, url, String(everyMs), String(timeoutMs)], {
+  const more = askAgain ? ['again'] : []
+  const child = host.spawn([process.execPath, script, url, String(everyMs), String(timeoutMs), ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const done: Request[] = []
@@ -182,7 +192,9 @@ export function summarize(requests: readonly Request[]): RequestsReport {
     lastAnswerMs = doneAtMs
   }
   const answered = Object.values(nodes).reduce((sum, count) => sum + count, 0)
-  return { sent: requests.length, answered, problems, nodes, slowestMs, longestSilenceMs, lossMs: lossOf(requests) }
+  const askedAgain = requests.filter(request => request.askedAgain).length
+  const counts = { sent: requests.length, answered, askedAgain, problems, nodes }
+  return { ...counts, slowestMs, longestSilenceMs, lossMs: lossOf(requests) }
 }
 
 function lossOf(requests: readonly Request[]): number {
