@@ -392,7 +392,7 @@ describe('who may announce', () => {
     await vi.waitFor(async () => {
       const condition = await cluster.condition('web-1')
       expect(condition).toMatchObject({ status: 'False', reason: 'NoAdvertisement' })
-      expect(condition?.message).toContain('no L2Advertisement names its pool pool')
+      expect(condition?.message).toContain('no L2Advertisement or BGPAdvertisement names its pool pool')
     }, soon)
     expect(await cluster.condition('strange')).toBeUndefined()
   })
