@@ -4,7 +4,7 @@ import type { Transport } from '../../kube/transport.ts'
 import type { Sources } from '../sources.ts'
 import type { RouterView } from './router.ts'
 import { createServiceRecorder } from './service-recorder.ts'
-import { nothingHappened, regardingPeer, removedEvent, type SessionMemory, sessionEvents } from './session-events.ts'
+import { endedEvent, nothingHappened, regardingPeer, type SessionMemory, sessionEvents } from './session-events.ts'
 import { createSessionRecorder } from './session-recorder.ts'
 
 /*
@@ -66,12 +66,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
       for (const event of happened) if (regarding) events.record({ ...event, regarding, action: 'Peer' })
     }
     const names = new Set(peers.map(({ peer }) => peer.name))
-    for (const [name, { memory, regarding }] of stories) {
-      if (names.has(name)) continue
-      stories.delete(name)
-      const event = removedEvent(memory, node)
-      if (event && regarding) events.record({ ...event, regarding, action: 'Peer' })
-    }
+    for (const name of stories.keys()) if (!names.has(name)) endStory(name, 'removed')
+  }
+
+  function endStory(name: string, why: 'removed' | 'stopped'): void {
+    const { memory, regarding } = stories.get(name) ?? {}
+    stories.delete(name)
+    const event = memory && endedEvent(memory, node, why)
+    if (event && regarding) events.record({ ...event, regarding, action: 'Peer' })
   }
 
   function look(): void {
@@ -92,10 +94,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     update,
     async run(signal) {
       const counting = setInterval(update, countEveryMs)
-      signal.addEventListener('abort', look, { once: true })
       await Promise.all([sessions.run(signal), services.run(signal)])
       clearInterval(counting)
       clearTimeout(timer)
+      for (const name of [...stories.keys()]) endStory(name, 'stopped')
     },
     get waiting() {
       return sessions.waiting + services.waiting

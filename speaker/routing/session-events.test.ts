@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { seriesKey } from '../../kube/event-series.ts'
 import type { LastError } from '../bgp/status.ts'
 import type { PeerView } from './router.ts'
-import { nothingHappened, regardingPeer, removedEvent, type SessionMemory, sessionEvents } from './session-events.ts'
+import { endedEvent, nothingHappened, regardingPeer, type SessionMemory, sessionEvents } from './session-events.ts'
 import { bfd, established, status, view } from './test-sessions.ts'
 
 const reset: LastError = { from: 'transport', text: 'the peer reset the connection (ECONNRESET)', atMs: 1 }
@@ -99,8 +99,15 @@ test('a session that flaps a thousand times is two Events in the eyes of their r
   expect(keys.size).toBe(2)
 })
 
-test('a peer that is taken away is no alarm, and none at all where its session did not stand', () => {
-  const { memory } = sessionEvents(nothingHappened, up, 'node-1')
-  expect(removedEvent(memory, 'node-1')).toMatchObject({ type: 'Normal', reason: 'SessionDown' })
-  expect(removedEvent(nothingHappened, 'node-1')).toBeUndefined()
-})
+test.each([
+  { why: 'removed', words: 'the BGPPeer is not for this node any more' },
+  { why: 'stopped', words: 'the speaker of this node has stopped' },
+] as const)(
+  'a session that is ended on purpose ($why) is no alarm, and one that did not stand is not told of',
+  ({ why, words }) => {
+    const { memory } = sessionEvents(nothingHappened, up, 'node-1')
+    const note = `node node-1: the session with 192.0.2.1 (AS 64513) is down; ${words}`
+    expect(endedEvent(memory, 'node-1', why)).toEqual({ type: 'Normal', reason: 'SessionDown', note })
+    expect(endedEvent(nothingHappened, 'node-1', why)).toBeUndefined()
+  },
+)

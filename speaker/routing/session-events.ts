@@ -66,11 +66,19 @@ function whyDown({ establishedCount }: SessionMemory, view: PeerView): string | 
   return sessionVerdict(view).message
 }
 
-/** The Event about the session of a BGPPeer that is not for this node any more; none where it did not stand. */
-export function removedEvent({ stood }: SessionMemory, node: string): SessionEvent | undefined {
+/** The Event about a session that is ended on purpose; none where it did not stand. */
+export function endedEvent(
+  { stood }: SessionMemory,
+  node: string,
+  why: 'removed' | 'stopped',
+): SessionEvent | undefined {
   if (!stood) return undefined
-  const note = `node ${node}: the session with ${stood.router} is down; the BGPPeer is not for this node any more`
-  return { type: 'Normal', reason: 'SessionDown', note }
+  const words = { removed: 'the BGPPeer is not for this node any more', stopped }
+  return {
+    type: 'Normal',
+    reason: 'SessionDown',
+    note: `node ${node}: the session with ${stood.router} is down; ${words[why]}`,
+  }
 }
 
 /** The object that a session's Events are about. */
