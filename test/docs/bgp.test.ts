@@ -88,3 +88,29 @@ test('every manifest on the page is in use as written, with the aliases that the
     expect({ name, problems }).toEqual({ name, problems: [] })
   }
 })
+
+/** The words of a closed union in a source file. */
+function unionIn(file: string, name: string): readonly string[] {
+  const source = readFileSync(join(root, file), 'utf8')
+  const union = new RegExp(`type ${name} =\\n((?:  (?:\\||//|/\\*).*\\n)+)`).exec(source)?.[1] ?? ''
+  return Array.from(union.matchAll(/\| '(\w+)'/g), ([, word = '']) => word)
+}
+
+test('every reason of a condition about a session or an object is explained', () => {
+  // Those of pools are not BGP's; what is Invalid says itself why.
+  const elsewhere = ['Invalid', 'OverlappingPool', 'UnknownPool']
+  const ofObjects = unionIn('crds/config.ts', 'ConfigProblemReason').filter(reason => !elsewhere.includes(reason))
+  const ofSessions = unionIn('speaker/routing/session-words.ts', 'SessionReason')
+  expect(ofObjects.length).toBeGreaterThan(8)
+  expect(ofSessions.length).toBeGreaterThan(8)
+  expect([...ofObjects, ...ofSessions].filter(reason => !text.includes(`\`${reason}\``))).toEqual([])
+})
+
+test('every metric that is named exists', () => {
+  const sources = ['bgp-metrics.ts', 'bfd-metrics.ts'].map(file =>
+    readFileSync(join(root, 'speaker/routing', file), 'utf8'),
+  )
+  const named = text.match(/\bberth_\w+/g) ?? []
+  expect(named.length).toBeGreaterThan(3)
+  expect(named.filter(name => !sources.some(source => source.includes(`'${name}'`)))).toEqual([])
+})

@@ -77,8 +77,10 @@ test.skipIf(obstacle !== undefined)('the first session is there, and kubectl sho
     ])
   }, patience)
   const announced = 'jsonpath={.status.conditions[?(@.type=="berth.dev/Announced")].message}'
-  const said = await lab.controlPlane.kubectl(['get', 'service', 'web', '-o', announced])
-  expect(said).toBe('BGP: nodes node-1, node-2 announce 203.0.113.0 to peer tor')
+  await vi.waitFor(async () => {
+    const said = await lab.controlPlane.kubectl(['get', 'service', 'web', '-o', announced])
+    expect(said).toBe('BGP: nodes node-1, node-2 announce 203.0.113.0 to peer tor')
+  }, patience)
   const route = await router.ask('show ip route 203.0.113.0')
   expect(route).toMatch(/\* 192\.0\.2\.11, via eth0, weight 1[^]*\* 192\.0\.2\.12, via eth0, weight 1/)
 })
