@@ -80,14 +80,19 @@ export function metallb(controlPlane: ControlPlane): Contender {
   }
 }
 
-/** The CRD manifests that lie in MetalLB's Go module. */
-export async function metallbCRDs(): Promise<readonly string[]> {
+/** Where MetalLB's Go module lies. */
+export async function metallbModule(): Promise<string> {
   const modules = join(root, 'test/control-plane/metallb')
   await promisify(execFile)('go', ['mod', 'download', 'go.universe.tf/metallb'], { cwd: modules })
   const { stdout } = await promisify(execFile)('go', ['list', '-m', '-f', '{{.Dir}}', 'go.universe.tf/metallb'], {
     cwd: modules,
   })
-  const folder = join(stdout.trim(), 'config/crd/bases')
+  return stdout.trim()
+}
+
+/** The CRD manifests that lie in MetalLB's Go module. */
+export async function metallbCRDs(): Promise<readonly string[]> {
+  const folder = join(await metallbModule(), 'config/crd/bases')
   return (await readdir(folder)).filter(file => file.endsWith('.yaml')).map(file => join(folder, file))
 }
 

@@ -1,7 +1,7 @@
 import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { type BenchApi, benchApi } from './api.ts'
 import type { Contender } from './contenders.ts'
-import type { Program } from './program.ts'
+import { untilAtRest } from './program.ts'
 import {
   allAssigned,
   clearAssignments,
@@ -125,7 +125,7 @@ async function benchOne(
     const allAssignedSeconds = ((await assigned) - program.startedAt) / 1000
     const cpuSeconds = await program.cpuSeconds()
     progress(`${contender.name}: ${size.services} Services assigned in ${allAssignedSeconds.toFixed(1)} s`)
-    if (steadily) await quiet(program)
+    if (steadily) await untilAtRest([program])
     const waitedMs = steadily ? await createToAddressMs(api, size.steadyServices, size.steadyPerSecond) : [Number.NaN]
     const result = {
       name: contender.name,
@@ -146,15 +146,5 @@ async function benchOne(
   } finally {
     await program.stop()
     await deleteServices(api, steadyPrefix)
-  }
-}
-
-/** Waits until a program uses less than a twentieth of a core over two seconds: what it still had to write is written. */
-async function quiet(program: Program): Promise<void> {
-  const giveUpAt = performance.now() + 120_000
-  for (;;) {
-    const before = await program.cpuSeconds()
-    await new Promise(wake => setTimeout(wake, 2_000))
-    if ((await program.cpuSeconds()) - before < 0.1 || performance.now() > giveUpAt) return
   }
 }

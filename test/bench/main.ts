@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { allocatorSection } from './allocator.ts'
 import { answersSection } from './answers-section.ts'
+import { bfdAlarmsSection } from './bfd-alarms.ts'
+import { bgpSection } from './bgp-section.ts'
 import { controllerSection } from './controller-section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
@@ -22,6 +24,8 @@ const sections: Readonly<Record<string, Section>> = {
   answers: answersSection,
   controller: controllerSection,
   speaker: speakerSection,
+  bgp: bgpSection,
+  bfd: bfdAlarmsSection,
 }
 
 const { values, positionals } = parseArgs({
@@ -33,8 +37,8 @@ if (values.help || unknown.length > 0) {
   if (unknown.length > 0) process.stdout.write(`There is no benchmark called ${unknown.join(' or ')}.\n\n`)
   process.stdout.write(`npm run bench -- [--quick] [${Object.keys(sections).join('] [')}]
 
-Writes what it measured into docs/benchmarks.md; without a name everything, which takes about ten minutes and wants a
-quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
+Writes what it measured into docs/benchmarks.md; without a name everything, which takes about half an hour (bfd alone
+ten minutes) and wants a quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
 `)
   process.exit(unknown.length > 0 ? 2 : 0)
 }

@@ -68,6 +68,23 @@ export function programOf(name: string, child: ChildProcess, startedAt: number):
   }
 }
 
+const restTimeoutSeconds = 120
+
+/** Waits until programs have nothing left to do, two seconds with less than a twentieth of a core twice in a row; how long that took. */
+export async function untilAtRest(programs: readonly Program[]): Promise<number> {
+  const used = async (): Promise<number> => {
+    const seconds = await Promise.all(programs.map(program => program.cpuSeconds()))
+    return seconds.reduce((sum, one) => sum + one, 0)
+  }
+  const beganAt = performance.now()
+  for (let calm = 0; calm < 2 && performance.now() - beganAt < restTimeoutSeconds * 1000; ) {
+    const before = await used()
+    await new Promise(wake => setTimeout(wake, 2_000))
+    calm = (await used()) - before < 0.1 ? calm + 1 : 0
+  }
+  return (performance.now() - beganAt) / 1000
+}
+
 async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')

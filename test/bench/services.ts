@@ -32,6 +32,11 @@ export function serviceName(index: number): string {
   return `bench-${index}`
 }
 
+/** The address that `rawStatusPatchesPerSecond` gives to the Service of that number. */
+export function serviceAddress(index: number): string {
+  return `10.${64 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`
+}
+
 /** Creates so many LoadBalancer Services. */
 export async function createPending(api: BenchApi, count: number): Promise<void> {
   await inParallel(count, 16, async index => {
@@ -39,6 +44,34 @@ export async function createPending(api: BenchApi, count: number): Promise<void>
     if (answer.status !== 201)
       throw new Error(`a Service could not be created: ${answer.status} ${answer.text.slice(0, 200)}`)
   })
+}
+
+const slicesPath = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`
+const endpoint = { addresses: ['10.244.1.10'], nodeName: 'node-1', conditions: { ready: true } }
+
+/** Gives each Service of `createPending` a ready endpoint on node-1. */
+export async function createEndpoints(api: BenchApi, count: number): Promise<void> {
+  await inParallel(count, 16, async index => {
+    const name = serviceName(index)
+    const answer = await api.call('POST', slicesPath, {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name, labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      endpoints: [endpoint],
+      ports: [{ port: 8080, protocol: 'TCP' }],
+    })
+    if (answer.status !== 201)
+      throw new Error(`an EndpointSlice could not be created: ${answer.status} ${answer.text.slice(0, 200)}`)
+  })
+}
+
+/** Takes the endpoint of the Service of that number away, or gives it back. */
+export async function setEndpoint(api: BenchApi, index: number, present: boolean): Promise<void> {
+  const patch = { endpoints: present ? [endpoint] : [] }
+  const path = `${slicesPath}/${serviceName(index)}`
+  const answer = await api.call('PATCH', path, patch, 'application/merge-patch+json')
+  if (answer.status !== 200) throw new Error(`an EndpointSlice could not be changed: ${answer.status}`)
 }
 
 /** Deletes the Services that a benchmark made (those whose name starts so), and fails where one of them cannot go. */
@@ -78,10 +111,9 @@ async function listServices(api: BenchApi): Promise<readonly ServiceObject[]> {
 export async function rawStatusPatchesPerSecond(api: BenchApi, count: number, parallel: number): Promise<number> {
   const start = performance.now()
   await inParallel(count, parallel, async index => {
-    const ip = `10.${64 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`
     const patch = {
       metadata: { annotations: { 'berth.dev/ip-allocated-from-pool': 'bench' } },
-      status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } },
+      status: { loadBalancer: { ingress: [{ ip: serviceAddress(index), ipMode: 'VIP' }] } },
     }
     const answer = await api.call(
       'PATCH',

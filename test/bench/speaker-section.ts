@@ -1,12 +1,10 @@
-import { binary } from '../control-plane/binaries.ts'
 import { startControlPlane } from '../control-plane/control-plane.ts'
-import { type Lab, startLab } from '../lab/lab.ts'
-import { type BenchApi, benchApi, inParallel } from './api.ts'
-import { bundle, metallbCRDs } from './contenders.ts'
-import { podEnvironment } from './pod.ts'
-import { type Program, programOf } from './program.ts'
+import { startLab } from '../lab/lab.ts'
+import { type BenchApi, benchApi } from './api.ts'
+import { type Program, untilAtRest } from './program.ts'
 import { number, table } from './report.ts'
-import { createPending, rawStatusPatchesPerSecond, serviceName } from './services.ts'
+import { createEndpoints, createPending, rawStatusPatchesPerSecond } from './services.ts'
+import { apiServer, benchPool, type ConfigObject, prepareBerth, prepareMetalLB, type StartSpeaker } from './speakers.ts'
 
 interface SpeakerResult {
   readonly name: string
@@ -18,7 +16,6 @@ interface SpeakerResult {
 
 const berthStatusPath = '/apis/berth.dev/v1beta1/servicel2statuses'
 const metallbStatusPath = '/apis/metallb.io/v1beta1/servicel2statuses'
-const apiServer = { host: '198.51.100.1', port: '6443' }
 
 /** One speaker on one node that announces every Service of the cluster: Berth's beside MetalLB's. */
 export async function speakerSection(options: {
@@ -33,10 +30,11 @@ export async function speakerSection(options: {
   await createPending(api, services)
   await rawStatusPatchesPerSecond(api, services, 16)
   await createEndpoints(api, services)
-  const results = [
-    await measureBerth(lab, api, services, options.progress),
-    await measureMetalLB(lab, api, services, options.progress),
-  ]
+  const berth = await prepareBerth(lab, configuration)
+  const ours = await measure(api, berth, berthStatusPath, services, options.progress)
+  const metallb = await prepareMetalLB(lab, configuration)
+  const theirs = await measure(api, metallb, metallbStatusPath, services, options.progress)
+  const results = [ours, theirs]
   api.close()
   const rows = results.map(result => [
     result.name,
@@ -58,98 +56,25 @@ own (about 15 MB), which is the price for answering while the first one parses.
 `
 }
 
-async function createEndpoints(api: BenchApi, count: number): Promise<void> {
-  const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
-  await inParallel(count, 16, async index => {
-    const name = serviceName(index)
-    const answer = await api.call('POST', path, {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name, labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
-      endpoints: [{ addresses: ['10.244.1.10'], nodeName: 'node-1', conditions: { ready: true } }],
-      ports: [{ port: 8080, protocol: 'TCP' }],
-    })
-    if (answer.status !== 201)
-      throw new Error(`an EndpointSlice could not be created: ${answer.status} ${answer.text.slice(0, 200)}`)
-  })
-}
-
-function configuration(apiVersion: string, namespace: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'List',
-    items: [
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-      {
-        apiVersion,
-        kind: 'IPAddressPool',
-        metadata: { name: 'bench', namespace },
-        spec: { addresses: ['10.64.0.0/12'] },
-      },
-      { apiVersion, kind: 'L2Advertisement', metadata: { name: 'bench', namespace }, spec: {} },
-    ],
-  })
-}
-
-async function measureBerth(
-  lab: Lab,
-  api: BenchApi,
-  services: number,
-  progress: (line: string) => void,
-): Promise<SpeakerResult> {
-  await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: configuration('berth.dev/v1beta1', 'berth-system') })
-  await served(api, berthStatusPath)
-  const command = [...bundle('speaker'), '--namespace', 'berth-system', '--node-name', 'node-1', '--port', '0']
-  const environment = await podEnvironment(lab.controlPlane, 'berth-system', apiServer)
-  const start = { command, environment }
-  return measure(lab, api, 'Berth', start, berthStatusPath, services, progress)
-}
-
-async function measureMetalLB(
-  lab: Lab,
-  api: BenchApi,
-  services: number,
-  progress: (line: string) => void,
-): Promise<SpeakerResult> {
-  for (const file of await metallbCRDs()) await lab.controlPlane.kubectl(['apply', '--server-side', '-f', file])
-  await lab.controlPlane.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
-  await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: configuration('metallb.io/v1beta1', 'metallb-system') })
-  await served(api, metallbStatusPath)
-  const pod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"speaker-0","namespace":"metallb-system"},"spec":{"containers":[{"name":"speaker","image":"none"}]}}`
-  await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: pod })
-  const command = [
-    await binary('metallb-speaker'),
-    '--namespace=metallb-system',
-    '--node-name=node-1',
-    '--pod-name=speaker-0',
-    '--port=0',
-    '--health-probe-port=0',
-  ]
-  const environment = { KUBECONFIG: await lab.kubeconfig() }
-  return measure(lab, api, 'MetalLB', { command, environment }, metallbStatusPath, services, progress)
-}
+/** The Services are announced by layer 2. */
+const configuration: readonly ConfigObject[] = [benchPool, { kind: 'L2Advertisement', name: 'bench', spec: {} }]
 
 async function measure(
-  lab: Lab,
   api: BenchApi,
-  name: string,
-  start: { readonly command: readonly string[]; readonly environment: Record<string, string> },
+  start: StartSpeaker,
   statusPath: string,
   services: number,
   progress: (line: string) => void,
 ): Promise<SpeakerResult> {
-  const [node] = lab.nodes
-  if (!node) throw new Error('the lab has no node')
-  const startedAt = performance.now()
-  const environment = Object.entries(start.environment).map(([key, value]) => `${key}=${value}`)
-  const child = node.spawn(['env', ...environment, ...start.command], { stdio: 'ignore' })
-  const program = programOf(name, child, startedAt)
+  await served(api, statusPath)
+  const program = start()
+  const { name, startedAt } = program
   try {
     const recorded = await allRecorded(api, statusPath, services)
     const allAnnouncedSeconds = (recorded - startedAt) / 1000
     progress(`${name}: ${services} announcements recorded after ${allAnnouncedSeconds.toFixed(1)} s`)
-    const settledSeconds = await untilAtRest(program)
+    // Gratuitous packets go on for some seconds, and conditions and Events are written after what matters more.
+    const settledSeconds = await untilAtRest([program])
     progress(`${name}: at rest ${settledSeconds.toFixed(0)} s later`)
     const result = {
       name,
@@ -163,20 +88,6 @@ async function measure(
   } finally {
     await program.stop()
   }
-}
-
-// Gratuitous packets go on for some seconds, and conditions and Events are written after what matters more.
-const restTimeoutSeconds = 120
-
-/** Waits until a program has nothing left to do: two seconds with less than a twentieth of a core, twice in a row. */
-async function untilAtRest(program: Program): Promise<number> {
-  const beganAt = performance.now()
-  for (let calm = 0; calm < 2 && performance.now() - beganAt < restTimeoutSeconds * 1000; ) {
-    const before = await program.cpuSeconds()
-    await new Promise(wake => setTimeout(wake, 2_000))
-    calm = (await program.cpuSeconds()) - before < 0.1 ? calm + 1 : 0
-  }
-  return (performance.now() - beganAt) / 1000
 }
 
 async function idleCpuShare(program: Program): Promise<number> {

@@ -86,7 +86,9 @@ export interface RouterMake {
 }
 
 /** Why this make cannot be had here; undefined where it can. Installs it where that is possible. */
-export async function whyNotInstalled(make: RouterMake): Promise<string | undefined> {
+export async function whyNotInstalled(
+  make: Pick<RouterMake, 'package'> & { readonly name: string },
+): Promise<string | undefined> {
   if (await isInstalled(make.package)) return undefined
   if (process.getuid?.() === 0) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }

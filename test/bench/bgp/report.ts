@@ -1,0 +1,138 @@
+import { number, table } from '../report.ts'
+import { median, percentile } from '../statistics.ts'
+import type { DeadPeerResult } from './dead-peer.ts'
+import { fastProfile } from './frr-configuration.ts'
+import type { AnnouncerResult } from './measure.ts'
+
+/** All that the section tells of. */
+export interface BgpNumbers {
+  readonly routes: number
+  readonly withdrawals: number
+  readonly announcers: readonly AnnouncerResult[]
+  readonly deadPeer: readonly DeadPeerResult[]
+}
+
+const detectionMs = fastProfile.intervalMs * fastProfile.multiplier
+const withdrawalPromiseMs = 100
+
+/** The section in words and tables. */
+export function bgpText(numbers: BgpNumbers): string {
+  const { routes, withdrawals } = numbers
+  return `## BGP: routes at a router
+
+${number(routes)} Services with an address and a ready endpoint each; one node tells three routers, of which one, FRR, is asked every
+10 ms what it has. Seconds are from the start of the process, which finds the Services at the API server, and from the
+moment a new session stands; messages are the UPDATEs that the router counted. FRR and BIRD have their routes from a file.
+MetalLB's FRR mode has the first ${number(routesOf(numbers, 'MetalLB, FRR'))} Services only, since its reload script takes longer than in proportion. FRR is
+8.4 as in Debian 12.
+
+A withdrawal is timed from the beginning of its cause (the API write that takes the only endpoint away, the start of vtysh,
+of frr-reload.py or of birdc) until a router is told, ${number(withdrawals)} times one after the other (frr-reload.py 3, MetalLB's FRR mode 2).
+
+${routesTable(numbers)}
+
+${memoryTable(numbers)}
+
+Berth's BGP and BFD are in its speaker. MetalLB needs FRR for BFD, IPv6 and graceful restart: the sum is its speaker as
+measured here and FRR's daemons with the same routes, without watchfrr, the reload script and the metrics exporter that
+its pod holds besides.
+
+The cable of a router is cut that has a BFD session of ${fastProfile.intervalMs} ms × ${fastProfile.multiplier} with Berth's speaker on one node and with FRR on another:
+milliseconds from the cut until each had given its BGP session up, and until the router had none of its routes.
+${number(numbers.deadPeer[0]?.ownMs.length ?? 0)} cuts.
+
+${deadPeerTable(numbers)}
+
+${promisesTable(numbers)}
+`
+}
+
+function resultOf({ announcers }: BgpNumbers, name: string): AnnouncerResult {
+  const found = announcers.find(one => one.name === name)
+  if (!found) throw new Error(`${name} was not measured`)
+  return found
+}
+
+function routesOf(numbers: BgpNumbers, name: string): number {
+  return resultOf(numbers, name).routes
+}
+
+function routesTable({ announcers }: BgpNumbers): string {
+  const rows = announcers.map(({ name, routes, fromStart, fromSession, withdrawalMs }) => [
+    name,
+    number(routes),
+    `${number(fromStart.seconds, 2)} s`,
+    number(fromStart.updates),
+    `${number(fromSession.seconds, 2)} s`,
+    number(fromSession.updates),
+    milliseconds(median(withdrawalMs)),
+    milliseconds(percentile(withdrawalMs, 0.99)),
+  ])
+  const columns = ['announcer', 'routes', 'from start', 'messages', 'from session', 'messages', 'withdrawal p50', 'p99']
+  return table(columns, rows)
+}
+
+/** What a node's memory goes to: each of them does BGP and BFD. */
+function memories(numbers: BgpNumbers): Readonly<Record<'berth' | 'speaker' | 'frr', readonly Resident[]>> {
+  const of = (name: string) => resultOf(numbers, name).residentMB ?? []
+  return { berth: of('Berth'), speaker: of('MetalLB, native'), frr: of('FRR, vtysh') }
+}
+
+type Resident = NonNullable<AnnouncerResult['residentMB']>[number]
+
+function sum(programs: readonly Resident[]): number {
+  return programs.reduce((total, { megabytes }) => total + megabytes, 0)
+}
+
+function memoryTable(numbers: BgpNumbers): string {
+  const { berth, speaker, frr } = memories(numbers)
+  const row = (name: string, programs: readonly Resident[]) => [
+    name,
+    programs.map(one => `${one.name} ${number(one.megabytes)}`).join(', '),
+    `${number(sum(programs))} MB`,
+  ]
+  return table(
+    ['memory at rest, 3 peers', 'of it', 'together'],
+    [row('Berth', berth), row('MetalLB with FRR', [...speaker, ...frr])],
+  )
+}
+
+function deadPeerTable({ deadPeer }: BgpNumbers): string {
+  const rows = deadPeer.map(({ name, ownMs, routerMs }) => [
+    name,
+    milliseconds(median(ownMs)),
+    milliseconds(Math.max(...ownMs)),
+    milliseconds(median(routerMs)),
+    milliseconds(Math.max(...routerMs)),
+  ])
+  return table(['cut off', 'its session down p50', 'longest', 'router without its routes p50', 'longest'], rows)
+}
+
+function promisesTable(numbers: BgpNumbers): string {
+  const [ours, native] = [resultOf(numbers, 'Berth'), resultOf(numbers, 'MetalLB, native')]
+  const { berth, speaker, frr } = memories(numbers)
+  const [dead, deadFrr] = numbers.deadPeer
+  if (!dead || !deadFrr) throw new Error('no cable was cut')
+  const row = (promise: string, value: number, limit: number, unit: string, digits: number, limitName: string) => [
+    promise,
+    `${number(value, digits)}${unit}`,
+    `${limitName} ${number(limit, digits)}${unit}`,
+    number(value / limit, 2),
+    value <= limit ? 'kept' : 'broken',
+  ]
+  return table(
+    ['promise', 'Berth', 'at most', 'ratio', 'verdict'],
+    [
+      row('all routes sooner than MetalLB', ours.fromStart.seconds, native.fromStart.seconds, ' s', 2, 'MetalLB’s'),
+      row('in no more messages', ours.fromStart.updates, native.fromStart.updates, '', 0, 'MetalLB’s'),
+      row('withdrawal, p99', percentile(ours.withdrawalMs, 0.99), withdrawalPromiseMs, ' ms', 0, 'the promised'),
+      row('dead router, p50', median(dead.ownMs), detectionMs, ' ms', 0, 'the detection time,'),
+      row('dead router, p50', median(dead.ownMs), median(deadFrr.ownMs), ' ms', 0, 'FRR’s'),
+      row('memory with BGP and BFD', sum(berth), sum([...speaker, ...frr]), ' MB', 0, 'MetalLB’s with FRR'),
+    ],
+  )
+}
+
+function milliseconds(value: number): string {
+  return `${number(value)} ms`
+}
