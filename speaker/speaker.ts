@@ -222,7 +222,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       members.watchTime(signal),
       recorder.run(signal),
     ]
-    for (const { task } of needed('routing')) void task.ready.then(() => router.wake('configuration'))
+    // Also that there is none of something is news.
+    for (const { task } of sources.watches) void task.ready.then(() => wakeBoth('configuration'))
     // Without knowing its interfaces a speaker has nothing to say in a Lease.
     await Promise.race([started.promise, aborted(signal)])
     if (!signal.aborted) running.push(members.holdLease(signal))
