@@ -42,23 +42,24 @@ const configuration: readonly ConfigurationObject[] = [
   },
   // As it is when nothing is said: 300 ms × 3.
   { kind: 'BFDProfile', name: 'ordinary', spec: {} },
-  {
-    kind: 'BGPPeer',
-    name: 'router',
-    spec: {
-      myASN: nodesAs,
-      peerASN: routerAs,
-      peerAddress: '192.0.2.1',
-      dualStackAddressFamily: true,
-      bfdProfile: 'ordinary',
-      connectTime: '1s',
-    },
-  },
 ]
+
+const peerOver = (over: 'IPv4' | 'IPv6'): ConfigurationObject => ({
+  kind: 'BGPPeer',
+  name: 'router',
+  spec: {
+    myASN: nodesAs,
+    peerASN: routerAs,
+    peerAddress: over === 'IPv4' ? '192.0.2.1' : '2001:db8:0:2::1',
+    dualStackAddressFamily: true,
+    bfdProfile: 'ordinary',
+    connectTime: '1s',
+  },
+})
 
 /** Three nodes, Berth with two pools, and a router that is as quick as the fast BFDProfile. */
 export async function startBgpScene(options: LabRouterOptions = {}): Promise<BgpScene> {
-  const scene = await startScene({ nodes: 3 }, configuration)
+  const scene = await startScene({ nodes: 3 }, [...configuration, peerOver(options.over ?? 'IPv4')])
   try {
     return around(scene, await startLabRouter(scene.lab, { bfd: { intervalMs: 50, detectMultiplier: 3 }, ...options }))
   } catch (error) {

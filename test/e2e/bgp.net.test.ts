@@ -137,8 +137,12 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
     const node = bgp.scene.node('node-2')
     const requests = addresses.map(address => ask(address, 5000))
     await Promise.all(requests.map(each => each.answered(100)))
-    expect(await bgp.scene.speakers.get(node.name)?.stop()).toBe(0)
+    const stopped = bgp.scene.speakers.get(node.name)?.stop()
+    // The router turns to the others while the session still stands: that is what GRACEFUL_SHUTDOWN is for.
     await allLeadTo(addresses, { 'node-1': 1, 'node-3': 1 })
+    expect(await bgp.router.sessions()).toHaveProperty(node.name, 'Established')
+    expect(await stopped).toBe(0)
+    expect(await bgp.router.sessions()).not.toHaveProperty(node.name, 'Established')
     await Promise.all(requests.map(each => each.answered(100)))
     await bgp.startSpeakerOn(node)
     await allLeadTo(addresses, everyNode)
@@ -218,6 +222,34 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
       // 150 ms to detect it, and some for a busy machine; test/bench measures it.
       expect(lossMs).toBeLessThan(1000)
     })
+  })
+})
+
+describe.skipIf(obstacle !== undefined)('a Service behind a router with sessions over IPv6', () => {
+  let bgp: BgpScene
+  beforeAll(async () => {
+    bgp = await startBgpScene({ over: 'IPv6' })
+  })
+  afterAll(() => bgp?.[Symbol.asyncDispose]())
+  beforeEach(() => bgp.tellOnFailure())
+
+  it('is reached by both families, and led past a node that BFD has lost', async () => {
+    const addresses = await bgp.scene.createService('web', { externalTrafficPolicy: 'Local' })
+    for (const node of bgp.scene.lab.nodes) await bgp.scene.lab.deployEndpoint('web', node, 8080)
+    for (const address of addresses) await bgp.leadsTo(address, everyNode)
+    await bgp.sessionsStand()
+    // Silence, with the carrier there: no NOTIFICATION, no reset. The hold time is 9 s.
+    await bgp.scene.node('node-3').cutSegment('silent')
+    const cutMs = performance.now()
+    for (const address of addresses) await bgp.leadsTo(address, { 'node-1': 1, 'node-2': 1 })
+    expect(performance.now() - cutMs).toBeLessThan(5000)
+    for (const address of addresses) {
+      const requests = startRequests(bgp.router.client, urlOf(address))
+      await requests.answered(50)
+      expect(Object.keys((await requests.stop()).nodes).sort()).toEqual(['node-1', 'node-2'])
+    }
+    await bgp.scene.node('node-3').healSegment()
+    for (const address of addresses) await bgp.leadsTo(address, everyNode)
   })
 })
 
