@@ -7,6 +7,7 @@ import { isLinkLocal } from './next-hop.ts'
 import {
   decodePresence,
   encodePresence,
+  encodeSolicitation,
   hopLimitIn,
   neighbourHopLimit,
   onlyType,
@@ -29,6 +30,7 @@ const options = {
 } as const
 
 const allNodes: Address = { family: 'IPv6', value: (0xff02n << 112n) + 1n }
+const allRouters: Address = { family: 'IPv6', value: (0xff02n << 112n) + 2n }
 
 /** Often at first, since a router waits for it, and then as often as routers themselves do. */
 const firstIntervalMs = 1_000
@@ -72,13 +74,15 @@ export function watchNeighbour(name: string, onNeighbour: (address: Address) => 
     },
   })
   const presence = encodePresence()
-  const everybody = socketAddress(allNodes, 0, scopeId)
+  const solicitation = encodeSolicitation()
   let sent = 0
   const say = (): void => {
     sent += 1
     timer = setTimeout(say, sent < firstCount ? firstIntervalMs : intervalMs)
     try {
-      raw.send(presence, everybody)
+      raw.send(presence, socketAddress(allNodes, 0, scopeId))
+      // A router speaks of its own accord every ten seconds or more: too long to wait after a restart of ours.
+      if (!known && sent <= firstCount) raw.send(solicitation, socketAddress(allRouters, 0, scopeId))
     } catch (error) {
       // The cable is out, or there is no link-local address yet; the next time may go better.
       log.debug({ interface: name, err: error }, 'cannot say that we are here')

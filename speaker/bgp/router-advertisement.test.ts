@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { hex, shifted } from '../../test/packets/bytes.ts'
-import { decodePresence, encodePresence, hopLimitIn, onlyType } from './router-advertisement.ts'
+import { decodePresence, encodePresence, encodeSolicitation, hopLimitIn, onlyType } from './router-advertisement.ts'
 
 test('ours makes nobody’s default router of us', () => {
   expect(encodePresence()).toEqual(hex('86 00 0000 00 00 0000 00000000 00000000'))
+})
+
+test('our question who is there', () => {
+  expect(encodeSolicitation()).toEqual(hex('85 00 0000 00000000'))
 })
 
 describe('a Router Advertisement', () => {

@@ -5,8 +5,9 @@ import { type Decoded, decoding, Malformed, Reader, Writer } from '../../net/cur
  * those it hears, since there is no address in anybody's configuration. Routers call that "BGP unnumbered".
  */
 
-/** ICMPv6's number for them (RFC 4861 §4.2). */
+/** ICMPv6's numbers for them and for asking for one (RFC 4861 §4.1, §4.2). */
 export const routerAdvertisement = 134
+const routerSolicitation = 133
 
 /** What a neighbour cannot have sent when fewer hops are left: the packet was forwarded (RFC 4861 §6.1.2). */
 export const neighbourHopLimit = 255
@@ -19,6 +20,16 @@ export const neighbourHopLimit = 255
  */
 export function encodePresence(): Uint8Array {
   return new Writer(16).uint8(routerAdvertisement).uint8(0).bytes(new Uint8Array(14)).finish()
+}
+
+/**
+ * Asks the routers of a link to advertise themselves now, and not only when their time has come. The kernel fills in
+ * the checksum.
+ *
+ *     type (1) | code (1) | checksum (2) | reserved (4)
+ */
+export function encodeSolicitation(): Uint8Array {
+  return new Writer(8).uint8(routerSolicitation).bytes(new Uint8Array(7)).finish()
 }
 
 /** Whether this is a Router Advertisement as RFC 4861 §6.1.2 wants it; what else stands in it is of no interest here. */

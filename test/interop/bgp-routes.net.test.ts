@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
-import { address, peer, route } from './berth.ts'
+import type { LabHost } from '../lab/node.ts'
+import { address, peer, route, startBerth } from './berth.ts'
 import { berthState, besideEachRouter, seen, testWhere } from './beside.ts'
 import type { RouterMake } from './router.ts'
 import { until } from './until.ts'
@@ -20,6 +21,11 @@ const bandwidthWords = {
 /** 65535:0 by the name that each make prints. */
 function gracefulShutdown(make: RouterMake): string {
   return make.name === 'FRR' ? 'graceful-shutdown' : '65535:0'
+}
+
+async function icmp6Counter(host: LabHost, name: string): Promise<number> {
+  const counters = await host.namespace.run(['cat', '/proc/net/snmp6'])
+  return Number(new RegExp(`^Icmp6${name}\\s+(\\d+)`, 'm').exec(counters)?.[1] ?? 0)
 }
 
 await besideEachRouter(({ make, hosts, start }) => {
@@ -127,6 +133,30 @@ await besideEachRouter(({ make, hosts, start }) => {
       const kernel = () => hosts().client.namespace.run(['ip', 'route', 'show', v4])
       await until('the kernel has it', kernel, text => text.includes(`via inet6 ${linkLocal} dev eth0`))
     })
+  })
+
+  testWhere(make.name === 'FRR', 'a Berth that starts anew asks who is there, and need not wait for it', async () => {
+    const { router, berth } = await start({ remote: 'eth0', unnumbered: true })
+    const unnumbered = { ...peer({ extendedNextHop: true }), remote: { interface: 'eth0' } }
+    berth.configure([unnumbered], { router: [route(v4)] })
+    await seen(router, 1)
+    // FRR says that it is there every second at first, and then every ten: until that has begun the test shows nothing.
+    let heard = { count: -1, atMs: 0 }
+    const silenceMs = async (): Promise<number> => {
+      const count = await icmp6Counter(hosts().node, 'InRouterAdvertisements')
+      if (count !== heard.count) heard = { count, atMs: performance.now() }
+      return performance.now() - heard.atMs
+    }
+    await until('FRR is silent', silenceMs, ms => ms > 1_500)
+    await berth.kill()
+    await seen(router, 0)
+    const again = await startBerth(hosts().node)
+    const asked = await icmp6Counter(hosts().client, 'InRouterSolicits')
+    const startMs = performance.now()
+    again.configure([unnumbered], { router: [route(v4)] })
+    await seen(router, 1)
+    expect(performance.now() - startMs).toBeLessThan(5_000)
+    expect(await icmp6Counter(hosts().client, 'InRouterSolicits')).toBeGreaterThan(asked)
   })
 
   test('one family only, where the router has no more', async () => {
