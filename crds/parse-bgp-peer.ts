@@ -38,6 +38,12 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
     vrf: textAt(child(spec, 'vrf')),
     dualStackAddressFamily: booleanAt(child(spec, 'dualStackAddressFamily'), false),
   }
+  refuseContradictions(spec, peer)
+  return peer
+}
+
+/** Fields that mean nothing together: one of them would be taken and ignored. */
+function refuseContradictions(spec: Field, peer: BGPPeer): void {
   if (peer.password !== undefined && peer.passwordSecretName !== undefined) {
     refuse(child(spec, 'password'), 'write password or passwordSecret, not both')
   }
@@ -47,9 +53,11 @@ export function readBGPPeer(spec: Field, name: string): BGPPeer {
   if (peer.ttlSecurity && peer.ebgpMultiHop) {
     refuse(child(spec, 'ttlSecurity'), 'is for a router that is one hop away; remove it, or ebgpMultiHop')
   }
+  if (peer.ebgpMultiHop && peer.peerAddress.kind === 'interface') {
+    refuse(child(spec, 'ebgpMultiHop'), 'an unnumbered session is with the other end of a cable; remove it')
+  }
   if (peer.passive) refuseDialling(spec, peer)
   if (booleanAt(child(spec, 'disableMP'), false)) refuseBothFamilies(spec, peer)
-  return peer
 }
 
 /** A Secret is read in Berth's namespace only; one that is said to be elsewhere is looked for here all the same. */
@@ -103,7 +111,10 @@ function peerAddressAt(spec: Field): BGPPeer['peerAddress'] {
 function sourceAddressAt(spec: Field): string | undefined {
   const field = child(spec, 'sourceAddress')
   const source = addressAt(field)
-  const peer = isGiven(child(spec, 'interface')) ? undefined : addressAt(child(spec, 'peerAddress'))
+  if (source && isGiven(child(spec, 'interface'))) {
+    refuse(field, 'an unnumbered session is between link-local addresses; remove it')
+  }
+  const peer = addressAt(child(spec, 'peerAddress'))
   if (source && peer && source.address.family !== peer.address.family) {
     refuse(field, `write an ${peer.address.family} address, as peerAddress is one`)
   }

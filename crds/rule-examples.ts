@@ -604,6 +604,18 @@ const peerRules: readonly Row[] = [
     answer: 'peerPort is where the router is dialled, and a passive peer is waited for; remove peerPort, or passive',
   },
   {
+    rule: 'an unnumbered session has no address of ours',
+    good: { myASN: 64512, peerASN: 64513, interface: 'eth1', sourceAddress: '' },
+    bad: { myASN: 64512, peerASN: 64513, interface: 'eth1', sourceAddress: '2001:db8::9' },
+    answer: 'an unnumbered session is between link-local addresses; remove sourceAddress, or write peerAddress',
+  },
+  {
+    rule: 'an unnumbered session crosses no router',
+    good: { myASN: 64512, peerASN: 64513, interface: 'eth1', ebgpMultiHop: false },
+    bad: { myASN: 64512, peerASN: 64513, interface: 'eth1', ebgpMultiHop: true },
+    answer: 'an unnumbered session is with the other end of a cable; remove ebgpMultiHop, or write peerAddress',
+  },
+  {
     rule: 'an unnumbered session has both families',
     good: { myASN: 64512, peerASN: 64513, interface: 'eth1', disableMP: false },
     bad: { myASN: 64512, peerASN: 64513, interface: 'eth1', disableMP: true },
