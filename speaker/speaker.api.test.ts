@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { fieldOf } from '../kube/json.ts'
+import type { ApiRequest } from '../kube/transport.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import { startFaultProxy } from '../test/fault-proxy.ts'
 import { createTestCluster, leaseDurationSeconds, type RunningSpeaker, type TestCluster } from './test-cluster.ts'
-import { speakerRights } from './test-rights.ts'
+import { grantedRights, speakerRights } from './test-rights.ts'
 
 let controlPlane: ControlPlane
 let cluster: TestCluster
@@ -274,24 +276,62 @@ describe('an API server that', () => {
     expect(gaps(12).two).toBeLessThan(2_500)
   })
 
-  test('grants a speaker only the rights that it needs: they are enough', async () => {
+  test('grants a speaker only the rights that it needs: they are enough, and it uses each', async () => {
     await newCluster([])
     await cluster.addNode('node-1')
     await controlPlane.kubectl(['apply', '-f', '-'], {
       input: JSON.stringify(speakerRights('speaker-1', cluster.namespace)),
     })
+    const router = { myASN: 64512, peerASN: 64513, peerAddress: '127.0.0.1', peerPort: 1, connectTime: '1s' }
+    await cluster.configure('BGPPeer', 'router-a', { spec: router })
+    await cluster.configure('BGPPeer', 'router-b', {
+      spec: { ...router, peerPort: 2, passwordSecret: { name: 'missing' } },
+    })
+    await cluster.configure('BGPAdvertisement', 'all', { spec: {} })
     await addServices(2)
-    const speaker = await cluster.start('node-1', await controlPlane.kubeconfig('speaker-1'))
+    // Somebody is faster once with each kind of record, so that it must look, and take it over.
+    const raced = new Set<string>()
+    const race = async ({ method, path, body }: ApiRequest): Promise<void> => {
+      if (method !== 'POST' || !path.includes('berth.dev') || raced.has(path)) return
+      raced.add(path)
+      const metadata = { ...(fieldOf(body, 'metadata') as object), annotations: {}, ownerReferences: [] }
+      await cluster.api.request({ method, path, body: { ...(body as object), metadata } })
+    }
+    const speaker = await cluster.start('node-1', await controlPlane.kubeconfig('speaker-1'), race)
     await settled(2)
-    await cluster.setEndpoints('web-2', [])
+    const ready = () => cluster.recorded('bgpsessionstatuses')
     await vi.waitFor(async () => {
-      expect(await cluster.condition('web-2')).toMatchObject({ reason: 'NoUsableEndpoints' })
+      expect((await ready()).map(({ status }) => status['problem'] ?? status['lastError'])).toEqual([
+        expect.stringContaining('ECONNREFUSED'),
+        expect.stringContaining('missing'),
+      ])
+      const told = (await cluster.recorded('servicebgpstatuses')).map(({ status }) => status['peers'])
+      expect(told).toEqual([
+        ['router-a', 'router-b'],
+        ['router-a', 'router-b'],
+      ])
+    }, soon)
+
+    const uid = (await cluster.service('web-1')).uid.slice(0, 8)
+    // What was told once is told again, and what is not true any more goes.
+    for (const endpoints of [[], ['elsewhere'], []]) {
+      await cluster.setEndpoints('web-2', endpoints)
+      const reason = endpoints.length === 0 ? 'NoUsableEndpoints' : 'Announced'
+      await vi.waitFor(async () => expect(await cluster.condition('web-2')).toMatchObject({ reason }), soon)
+    }
+    const lease = ['lease', '-n', cluster.namespace, 'speaker-node-1']
+    await controlPlane.kubectl(['annotate', ...lease, 'somebody=was-here'])
+    await controlPlane.kubectl(['delete', 'bgppeer', 'router-b', '-n', cluster.namespace])
+    await vi.waitFor(async () => {
       expect([...(await cluster.records()).keys()]).toEqual(['web-1'])
-      expect((await cluster.events('web-2')).map(event => event.reason)).toEqual(['Announcing', 'NotAnnounced'])
+      const names = async (plural: string) => (await cluster.recorded(plural)).map(({ name }) => name)
+      expect(await names('bgpsessionstatuses')).toEqual(['node-1.router-a'])
+      expect(await names('servicebgpstatuses')).toEqual([`web-1-${uid}.node-1`])
+      expect([...speaker.usedRights].toSorted()).toEqual([...grantedRights()].toSorted())
     }, soon)
     await speaker.stop()
-    const lease = ['get', 'lease', '-n', cluster.namespace, 'speaker-node-1', '-o', 'jsonpath={.spec.holderIdentity}']
-    expect(await controlPlane.kubectl(lease)).toBe('')
+    expect(await controlPlane.kubectl(['get', ...lease, '-o', 'jsonpath={.spec.holderIdentity}'])).toBe('')
+    expect((await ready()).map(({ status }) => status['problem'])).toEqual([expect.stringContaining('has stopped')])
   })
 })
 

@@ -1,11 +1,14 @@
 import { pino } from 'pino'
+import { type plurals, resourcePath } from '../crds/resources.ts'
 import { isNotFound } from '../kube/api-error.ts'
 import { loadCredentials } from '../kube/credentials.ts'
 import { fieldOf, listOf, textOf } from '../kube/json.ts'
 import type { Condition } from '../kube/service.ts'
-import { createTransport, type Transport } from '../kube/transport.ts'
+import { type ApiRequest, createTransport, type Transport } from '../kube/transport.ts'
 import { type OwnershipRecord, parseRecord } from './layer2/record.ts'
+import { type Found, list } from './routing/test-recorder.ts'
 import { createSpeaker, type Speaker } from './speaker.ts'
+import { watchRights } from './test-rights.ts'
 import { createSegment, type Segment } from './test-segment.ts'
 
 /*
@@ -20,6 +23,8 @@ const renewPeriodSeconds = 0.5
 export interface RunningSpeaker {
   readonly node: string
   readonly speaker: Speaker
+  /** What its requests have needed so far, as `grantedRights` names it. */
+  readonly usedRights: ReadonlySet<string>
   /** As SIGTERM: hands over, then ends. */
   stop(): Promise<void>
   /** As a power cut: it says nothing more to anybody. */
@@ -34,11 +39,17 @@ export interface TestCluster {
   readonly segment: Segment
   readonly api: Transport
   addNode(node: string, labels?: Readonly<Record<string, string>>): Promise<void>
-  start(node: string, kubeconfig?: string): Promise<RunningSpeaker>
+  /** `before` is called before each of its requests. */
+  start(node: string, kubeconfig?: string, before?: (request: ApiRequest) => Promise<void>): Promise<RunningSpeaker>
   advertise(spec?: object): Promise<void>
+  /** An object of one of Berth's kinds; `rest` is all but its metadata. */
+  configure(kind: keyof typeof plurals, name: string, rest: object): Promise<void>
   /** A Service with these addresses and usable endpoints on these nodes. */
   addService(name: string, addresses: readonly string[], endpoints: readonly string[], spec?: object): Promise<void>
   setEndpoints(service: string, nodes: readonly string[]): Promise<void>
+  service(name: string): Promise<{ readonly uid: string }>
+  /** Objects that speakers write for people, by name. */
+  recorded(plural: string): Promise<readonly Found[]>
   records(): Promise<ReadonlyMap<string, OwnershipRecord>>
   condition(service: string): Promise<Condition | undefined>
   events(service: string): Promise<readonly { readonly reason: string; readonly note: string }[]>
@@ -69,8 +80,13 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     spec: { addresses: [`${network}.0/24`] },
   })
 
-  async function start(node: string, ownKubeconfig = kubeconfig): Promise<RunningSpeaker> {
-    const transport = severable(createTransport(await loadCredentials(ownKubeconfig)))
+  async function start(
+    node: string,
+    ownKubeconfig = kubeconfig,
+    before?: (request: ApiRequest) => Promise<void>,
+  ): Promise<RunningSpeaker> {
+    const watched = watchRights(createTransport(await loadCredentials(ownKubeconfig)), before)
+    const transport = severable(watched)
     const stop = new AbortController()
     const log = pino({ level: process.env['BERTH_TEST_LOG'] ?? 'silent', base: { node } })
     const speaker = createSpeaker({
@@ -88,6 +104,7 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     const one: RunningSpeaker = {
       node,
       speaker,
+      usedRights: watched.used,
       async stop() {
         stop.abort()
         await ended
@@ -108,6 +125,11 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     return one
   }
 
+  async function configure(kind: keyof typeof plurals, name: string, rest: object): Promise<void> {
+    const body = { apiVersion: 'berth.dev/v1beta1', kind, metadata: { name }, ...rest }
+    await post(resourcePath(kind, namespace), body)
+  }
+
   return {
     namespace,
     segment,
@@ -119,10 +141,13 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
       })
     },
     start,
-    async advertise(spec = {}) {
-      const kind = { apiVersion: 'berth.dev/v1beta1', kind: 'L2Advertisement' }
-      await post(`${berth}/l2advertisements`, { ...kind, metadata: { name: 'all' }, spec })
+    advertise: async (spec = {}) => await configure('L2Advertisement', 'all', { spec }),
+    configure,
+    async service(name) {
+      const service = await api.request({ method: 'GET', path: `${services}/${name}` })
+      return { uid: textOf(fieldOf(fieldOf(service, 'metadata'), 'uid')) ?? '' }
     },
+    recorded: async plural => await list(api, namespace, plural),
     async addService(name, addresses, endpoints, spec = {}) {
       await post(services, {
         metadata: { name },

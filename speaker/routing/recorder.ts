@@ -97,7 +97,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       await Promise.all([sessions.run(signal), services.run(signal)])
       clearInterval(counting)
       clearTimeout(timer)
-      for (const name of [...stories.keys()]) endStory(name, 'stopped')
+      for (const name of stories.keys()) endStory(name, 'stopped')
     },
     get waiting() {
       return sessions.waiting + services.waiting
