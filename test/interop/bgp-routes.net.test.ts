@@ -72,6 +72,21 @@ await besideEachRouter(({ make, hosts, start }) => {
     expect((await berth.state())[0]?.session?.negotiated).toMatchObject({ peerAs: 64513, internal: false })
   })
 
+  test('an AS number that is only known to be our own, and one that only must not be', async () => {
+    const { router, berth } = await start({ localAs: 64512 })
+    berth.configure([peer({ peerAs: 'external' })], { router: [route(v4)] })
+    const refused = { from: 'local', text: 'OPEN Message Error: Bad Peer AS' }
+    const { lastError } = await until(
+      'the refusal',
+      () => berthState(berth),
+      status => status.lastError !== undefined,
+    )
+    expect(lastError).toMatchObject(refused)
+    berth.configure([peer({ peerAs: 'internal' })], { router: [route(v4)] })
+    expect(await seen(router, 1)).toMatchObject([{ prefix: v4, asPath: '', localPref: 100 }])
+    expect((await berthState(berth)).session?.negotiated).toMatchObject({ peerAs: 64512, internal: true })
+  })
+
   test('both families over a connection of IPv6', async () => {
     const { router, berth } = await start({ local: '2001:db8:0:2::2', remote: '2001:db8:0:2::1' })
     berth.configure([peer({ remote: { address: address('2001:db8:0:2::2') } })], { router: [route(v4), route(v6)] })

@@ -65,7 +65,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask(`clear bgp ${settings.remote} soft in`)
     },
-    neighbour: () => ask(`show bgp neighbors ${settings.remote}`),
+    neighbour: async () => `${await ask(`show bgp neighbors ${settings.remote}`)}\n${daemons.said()}`,
     async stop() {
       // Left alone it says nothing when it ends, in case that is a graceful restart.
       await change(`neighbor ${settings.remote} shutdown message back soon`)
@@ -110,6 +110,7 @@ function configuration(settings: RouterSettings): readonly string[] {
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
     ' no bgp network import-check',
+    ' bgp log-neighbor-changes',
     ...ofEach(neighbour => [
       `${neighbour} ${settings.unnumbered ? 'interface ' : ''}remote-as ${peerAs}`,
       `${neighbour} timers ${Math.max(1, Math.floor(holdTimeSeconds / 3))} ${holdTimeSeconds}`,
