@@ -107,10 +107,17 @@ const attributes: readonly {
   readonly field: string
   readonly reason: ConfigProblemReason
   readonly valueOf: (advertisement: BGPAdvertisement) => number | undefined
+  /** What routers take the route for where the field is unset (LOCAL_PREF is then said to be so). */
+  readonly unset: number
 }[] = [
-  { field: 'localPref', reason: 'ConflictingLocalPref', valueOf: ({ localPref }) => localPref },
-  { field: 'med', reason: 'ConflictingMED', valueOf: ({ multiExitDisc }) => multiExitDisc },
-  { field: 'asPathPrepend', reason: 'ConflictingASPathPrepend', valueOf: ({ asPathPrepend }) => asPathPrepend },
+  { field: 'localPref', reason: 'ConflictingLocalPref', valueOf: ({ localPref }) => localPref, unset: 100 },
+  { field: 'med', reason: 'ConflictingMED', valueOf: ({ multiExitDisc }) => multiExitDisc, unset: 0 },
+  {
+    field: 'asPathPrepend',
+    reason: 'ConflictingASPathPrepend',
+    valueOf: ({ asPathPrepend }) => asPathPrepend,
+    unset: 0,
+  },
 ]
 
 /** Where two advertisements give one route to one peer from one node, and not with the same attributes. */
@@ -131,8 +138,9 @@ function poolsWithOtherAttributes(
     const rivalsHere = rivals.filter(
       other => isSelected(other.pools, pool.name) && sharesRoutes(other, advertisement, pool),
     )
-    for (const { field, reason, valueOf } of attributes) {
-      const rival = rivalsHere.find(other => valueOf(other) !== valueOf(advertisement))
+    for (const { field, reason, valueOf, unset } of attributes) {
+      const wanted = valueOf(advertisement) ?? unset
+      const rival = rivalsHere.find(other => (valueOf(other) ?? unset) !== wanted)
       if (!rival) continue
       const message = `the older BGPAdvertisement "${rival.name}" announces IPAddressPool "${pool.name}" to the same peers with ${field} ${valueOf(rival) ?? 'unset'}, this one with ${valueOf(advertisement) ?? 'unset'}; give both the same, or other peers or nodes`
       return [{ pool: pool.name, reason, message }]

@@ -317,6 +317,18 @@ describe('a BGPAdvertisement', () => {
     },
   )
 
+  test.each([
+    { older: { localPref: 100 }, younger: {} },
+    { older: {}, younger: { med: 0 } },
+    { older: { asPathPrepend: 0 }, younger: {} },
+  ])('that says outright ($older, $younger) what unset means is no conflict', ({ older, younger }) => {
+    const advertisements = [
+      ['BGPAdvertisement', 'older', older],
+      ['BGPAdvertisement', 'younger', younger],
+    ] as const
+    expect(resolved(pool('a', '192.0.2.0/24'), ...advertisements).problems).toEqual([])
+  })
+
   test('is told of each pool with the first attribute that differs', () => {
     const { problems } = resolved(
       pool('a', '192.0.2.0/24'),
@@ -457,6 +469,15 @@ describe('ttlSecurity of a BGPPeer whose router dials', () => {
     { difference: 'is of the other family', spec: { passive: true, peerAddress: '2001:db8::2' } },
   ])('is kept where another $difference', ({ spec }) => {
     expect(beside(spec)).toEqual([])
+  })
+
+  test('is kept where another is on other nodes', () => {
+    const inZone = (zone: string): object => ({ nodeSelectors: [{ matchLabels: { zone } }] })
+    const { problems } = resolved(
+      ['BGPPeer', 'guarded', { ...guarded, ...inZone('a') }],
+      ['BGPPeer', 'other', { ...peer, peerAddress: '192.0.2.2', passive: true, ...inZone('b') }],
+    )
+    expect(problems).toEqual([])
   })
 })
 
