@@ -140,6 +140,13 @@ describe('what cannot be done as asked is told, and done as well as can be', () 
     expect(both.conflicts).toMatchObject([{ peers: ['r1'], services: ['shop/gold', 'shop/lead'], granted: 200 }])
     expect(routePlan(only, [gold], { before: both }).conflicts).toEqual([])
   })
+
+  test('and is the same object for as long as it is so', () => {
+    const before = routePlan(survey, [gold])
+    const after = routePlan(survey, [mail, { ...gold, endpoints: endpointsOn('b') }], { before })
+    expect(after.conflicts).toHaveLength(1)
+    expect(after.conflicts[0]).toBe(before.conflicts[0])
+  })
 })
 
 describe('what has not changed is the same object', () => {

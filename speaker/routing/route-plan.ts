@@ -1,7 +1,7 @@
 import type { Service, ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
 import { wellKnownCommunities } from '../bgp/community.ts'
 import type { Route } from '../bgp/route.ts'
-import { compareConflicts, conflictsOf, type RouteConflict, speakersOf } from './route-conflicts.ts'
+import { compareConflicts, conflictsOf, formatConflict, type RouteConflict, speakersOf } from './route-conflicts.ts'
 import { type PeerRoute, type RoutingSurvey, routeOf } from './routes.ts'
 
 /*
@@ -23,7 +23,7 @@ export interface RoutePlan {
   readonly routesByPeer: ReadonlyMap<string, readonly Route[]>
   /** The Services that this node announces, and whom it tells, sorted. */
   readonly peersByService: ReadonlyMap<ServiceKey, readonly string[]>
-  /** What could not be done as asked, by prefix. */
+  /** What could not be done as asked, by prefix; each the same object for as long as it is so. */
   readonly conflicts: readonly RouteConflict[]
   /** For the next plan. */
   readonly memory: PlanMemory
@@ -244,6 +244,8 @@ function retellConflicts(
 ): readonly RouteConflict[] {
   const found = dirty.flatMap(prefix => conflictsOf(prefix, said.get(prefix) ?? [], survey))
   if (last.length + found.length === 0) return last
-  const told = new Set(dirty)
-  return [...last.filter(({ prefix }) => !told.has(prefix)), ...found].sort(compareConflicts)
+  const toldAnew = new Set(dirty)
+  const known = new Map(last.filter(one => toldAnew.has(one.prefix)).map(one => [formatConflict(one), one]))
+  const others = last.filter(one => !toldAnew.has(one.prefix))
+  return [...others, ...found.map(one => known.get(formatConflict(one)) ?? one)].sort(compareConflicts)
 }

@@ -360,3 +360,23 @@ describe('a speaker that leaves', () => {
     expect(scene.router.view().peers[0]?.status?.state).toBe('Established')
   })
 })
+
+test('advertisements that disagree about a route are told of once, for as long as they do', async () => {
+  const lines: string[] = []
+  const log = pino({ level: 'warn' }, { write: line => void lines.push(line) })
+  const scene = setUp([bgpPeer('r1')], { log })
+  scene.config = {
+    ...scene.config,
+    bgpAdvertisements: [bgpAdvertisement('all', { localPref: 50 }), bgpAdvertisement('more', { localPref: 200 })],
+  }
+  scene.router.wake('configuration')
+  const told = await bgpWith(scene, 1)
+  await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(1), soon)
+  scene.services.put(service('mail', ['203.0.113.2']))
+  scene.router.wake()
+  await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(2), soon)
+  expect(lines.map(line => (JSON.parse(line) as { conflicts: string[] }).conflicts)).toEqual([
+    [expect.stringMatching(/^203\.0\.113\.1\/32 of shop\/web to r1: .*200 is used$/)],
+    [expect.stringMatching(/^203\.0\.113\.2\/32 of shop\/mail to r1: /)],
+  ])
+})

@@ -11,6 +11,7 @@ import type { NetworkInterface } from '../wire/messages.ts'
 import { createBfdWishes } from './bfd-wishes.ts'
 import type { Passwords } from './passwords.ts'
 import { type NodePeer, peersOfNode, secretsOfNode } from './peers.ts'
+import { formatConflict } from './route-conflicts.ts'
 import { planRoutes, type RoutePlan } from './route-plan.ts'
 import { type RoutingSurvey, routingSurveyOf } from './routes.ts'
 
@@ -155,9 +156,19 @@ export function createRouter(options: RouterOptions): Router {
       config: sources.config(),
       nodes: new Map(Array.from(sources.nodes.values(), one => [one.name, one])),
     })
-    plan = planRoutes({ survey, services: services(), node, leaving: false, before: plan })
+    const before = plan
+    plan = planRoutes({ survey, services: services(), node, leaving: false, before })
+    tellConflicts(plan, before)
     if (phase === 'leaving')
       farewell = planRoutes({ survey, services: services(), node, leaving: true, before: farewell })
+  }
+
+  /** Each once for as long as it lasts; the condition of a Service knows only of those within itself. */
+  function tellConflicts({ conflicts }: RoutePlan, before: RoutePlan | undefined): void {
+    const known = new Set(before?.conflicts)
+    const news = conflicts.filter(conflict => !known.has(conflict))
+    if (news.length === 0) return
+    log.warn({ conflicts: news.slice(0, 10).map(formatConflict), count: news.length }, 'BGPAdvertisements disagree')
   }
 
   function* services() {
