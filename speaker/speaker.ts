@@ -165,7 +165,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       case 'bfdCounters':
         bfdCounters = report.counters
         break
-      case 'probed':
+      case 'reach':
+      case 'fence':
+      case 'withheld':
+      case 'contested':
       case 'problem':
         // Nobody has asked; startWire has logged it.
         break

@@ -1,5 +1,7 @@
 import type { Address } from '../../net/address.ts'
 import { type MacAddress, zeroMac } from '../../net/mac.ts'
+import type { Found } from '../wire/found.ts'
+
 import type { ArpPacket } from './packet.ts'
 
 /** 0.0.0.0: whoever asks has no address yet. */
@@ -19,12 +21,10 @@ export function arpProbe(address: Address, mac: MacAddress): ArpPacket {
   }
 }
 
-/** Who says, with this packet, that it has its sender address: an answer to a probe, or an announcement. */
-export function arpHolder(
-  packet: ArpPacket,
-  isOwn: (mac: MacAddress) => boolean,
-): { readonly address: Address; readonly mac: MacAddress } | undefined {
-  const { senderProtocolAddress, senderHardwareAddress } = packet
-  if (senderProtocolAddress.value === nobody.value || isOwn(senderHardwareAddress)) return undefined
-  return { address: senderProtocolAddress, mac: senderHardwareAddress }
+/** A packet of another station that says it has its sender address (an answer, an announcement), or probes for one. */
+export function readArp(packet: ArpPacket, isOwn: (mac: MacAddress) => boolean): Found | undefined {
+  const { operation, senderProtocolAddress, senderHardwareAddress: mac, targetProtocolAddress } = packet
+  if (isOwn(mac)) return undefined
+  if (senderProtocolAddress.value !== nobody.value) return { kind: 'holder', address: senderProtocolAddress, mac }
+  return operation === 'request' ? { kind: 'probe', address: targetProtocolAddress, mac } : undefined
 }

@@ -36,6 +36,10 @@ export function openArpResponder(options: ResponderOptions): Responder {
         options.onClaim(verdict.address, verdict.mac)
         break
       case 'reply': {
+        if (!options.mayAnswer()) {
+          counter.ignored('withheld')
+          break
+        }
         const asked = announced.get(verdict.packet.senderProtocolAddress.value)
         asked?.counter.requestReceived()
         const sent = socket.send(encodeArpPacket(verdict.packet), verdict.packet.targetHardwareAddress)

@@ -1,5 +1,6 @@
 import type { Address } from '../../net/address.ts'
 import type { MacAddress } from '../../net/mac.ts'
+import type { Found } from '../wire/found.ts'
 import { linkLayerAddress } from './answer.ts'
 import { type NeighborPacket, solicitedNodeGroup, unspecifiedAddress } from './message.ts'
 
@@ -15,13 +16,17 @@ export function neighborProbe(address: Address): NeighborPacket {
   }
 }
 
-/** Who says, with this packet that a frame from `sender` carried, that it has an address. */
-export function neighborHolder(
-  { message }: NeighborPacket,
+/** A packet of another station, in a frame from `sender`, that says it has an address, or probes for one. */
+export function readNeighbor(
+  { source, message }: NeighborPacket,
   sender: MacAddress,
   isOwn: (mac: MacAddress) => boolean,
-): { readonly address: Address; readonly mac: MacAddress } | undefined {
-  if (message.kind !== 'advertisement') return undefined
+): Found | undefined {
+  if (isOwn(sender)) return undefined
+  const { targetAddress: address } = message
+  if (message.kind === 'solicitation') {
+    return source.value === unspecifiedAddress.value ? { kind: 'probe', address, mac: sender } : undefined
+  }
   const mac = linkLayerAddress(message.options, 'targetLinkLayerAddress') ?? sender
-  return isOwn(sender) || isOwn(mac) ? undefined : { address: message.targetAddress, mac }
+  return isOwn(mac) ? undefined : { kind: 'holder', address, mac }
 }

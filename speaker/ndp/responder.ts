@@ -37,6 +37,10 @@ export function openNdpResponder(options: ResponderOptions): Responder {
         options.onClaim(verdict.address, verdict.mac)
         break
       case 'reply': {
+        if (!options.mayAnswer()) {
+          counter.ignored('withheld')
+          break
+        }
         const asked = announced.get(verdict.packet.source.value)
         asked?.counter.requestReceived()
         if (send(verdict.packet, verdict.to)) asked?.counter.responseSent()

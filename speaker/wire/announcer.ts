@@ -12,6 +12,8 @@ export interface Announcer {
   useStations(stations: readonly Station[]): void
   /** Makes everything at the station known as if it had just been taken over. */
   makeKnownAgain(station: Station): void
+  /** Makes one address known again wherever it is. */
+  defend(address: string): void
   close(): void
 }
 
@@ -41,6 +43,8 @@ const sliceMs = 5
  */
 export function createAnnouncer(options: {
   readonly report: (report: WireReport) => void
+  /** False while this node's time may have passed. */
+  readonly mayAnswer: () => boolean
   readonly onLeft: (address: string, interfaceName: string) => void
 }): Announcer {
   const { report } = options
@@ -83,7 +87,8 @@ export function createAnnouncer(options: {
       known: false,
       herald: {
         packets: responder.gratuitousPackets,
-        send: packet => responder.sendGratuitous(held.address, packet),
+        // What is withheld is not tried again: when it may be told it will be asked for first, and then told anew.
+        send: packet => !options.mayAnswer() || responder.sendGratuitous(held.address, packet),
         onSent: () => {
           if (place.known) return
           place.known = true
@@ -104,6 +109,11 @@ export function createAnnouncer(options: {
     options.onLeft(held.text, station.interface.name)
   }
 
+  const restart = ({ herald }: Place): void => {
+    heralds.stop(herald)
+    heralds.start(herald)
+  }
+
   /** Says where an address is known, once that has changed and is true. */
   const tellAnnounced = (held: Held): void => {
     if ([...held.places.values()].some(({ known }) => !known)) return
@@ -118,10 +128,7 @@ export function createAnnouncer(options: {
     announce(announcement) {
       const text = announcement.address
       const address = parseAddress(text)
-      if (!address) {
-        report({ kind: 'problem', text: `"${text}" is not an address that can be announced` })
-        return
-      }
+      if (!address) return
       const held = all.get(text) ?? { text, address, wanted: announcement, places: new Map(), reported: undefined }
       held.wanted = announcement
       all.set(text, held)
@@ -144,10 +151,11 @@ export function createAnnouncer(options: {
     makeKnownAgain(station) {
       for (const held of all.values()) {
         const place = held.places.get(station)
-        if (!place) continue
-        heralds.stop(place.herald)
-        heralds.start(place.herald)
+        if (place) restart(place)
       }
+    },
+    defend(text) {
+      for (const place of all.get(text)?.places.values() ?? []) restart(place)
     },
     close() {
       clearImmediate(slice)

@@ -4,12 +4,13 @@ import type { MacAddress } from '../../net/mac.ts'
 import { broadcastMac, multicastMacForIPv6 } from '../../net/mac.ts'
 import { arpFilter } from '../arp/filter.ts'
 import { arpPacketSize, decodeArpPacket, encodeArpPacket } from '../arp/packet.ts'
-import { arpHolder, arpProbe } from '../arp/probe.ts'
+import { arpProbe, readArp } from '../arp/probe.ts'
 import { longestNdpPacket, ndpFilter } from '../ndp/filter.ts'
 import { decodeNeighborPacket, encodeNeighborPacket } from '../ndp/message.ts'
-import { neighborHolder, neighborProbe } from '../ndp/probe.ts'
+import { neighborProbe, readNeighbor } from '../ndp/probe.ts'
 import { ETH_P_ARP, ETH_P_IPV6 } from '../rawsock/linux.ts'
 import type { InterfaceCounter } from './counters.ts'
+import type { Found } from './found.ts'
 import { openPacketSocket } from './packet-socket.ts'
 
 /** Asks one segment who has addresses of one family, over a socket of its own: the answering of others' questions goes on undisturbed. */
@@ -27,6 +28,8 @@ export interface AskerOptions {
   readonly isOwn: (mac: MacAddress) => boolean
   /** Somebody has it. The MAC is a view of a buffer that is used again. */
   readonly onHolder: (address: Address, mac: MacAddress) => void
+  /** Somebody else asks the same (RFC 5227 §2.1.1). */
+  readonly onProbe: (address: Address, mac: MacAddress) => void
   readonly counter: InterfaceCounter
 }
 
@@ -36,8 +39,10 @@ export function openAsker(family: Address['family'], options: AskerOptions): Ask
   const { isOwn, counter } = options
   const { index: interfaceIndex, mac } = options.interface
 
-  const take = (holder: ReturnType<typeof arpHolder>): void => {
-    if (holder && heard.has(holder.address.value)) options.onHolder(holder.address, holder.mac)
+  const take = (found: Found | undefined): void => {
+    if (!found || !heard.has(found.address.value)) return
+    if (found.kind === 'holder') options.onHolder(found.address, found.mac)
+    else options.onProbe(found.address, found.mac)
   }
 
   const socket =
@@ -49,7 +54,7 @@ export function openAsker(family: Address['family'], options: AskerOptions): Ask
           filter: mostRanges => arpFilter(heard.values(), mostRanges),
           onPacket: bytes => {
             const decoded = decodeArpPacket(bytes)
-            if (decoded.ok) take(arpHolder(decoded.value, isOwn))
+            if (decoded.ok) take(readArp(decoded.value, isOwn))
           },
           counter,
         })
@@ -60,7 +65,7 @@ export function openAsker(family: Address['family'], options: AskerOptions): Ask
           filter: mostRanges => ndpFilter(heard.values(), mostRanges),
           onPacket: (bytes, sender) => {
             const decoded = decodeNeighborPacket(bytes)
-            if (decoded.ok) take(neighborHolder(decoded.value, sender, isOwn))
+            if (decoded.ok) take(readNeighbor(decoded.value, sender, isOwn))
           },
           counter,
         })

@@ -1,17 +1,28 @@
 import { type Bfd, createBfd } from '../bfd/bfd.ts'
+import type { BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
 import { raiseThreadPriority, resetThreadPriority } from '../rawsock/priority.ts'
 import type { WireReport } from './messages.ts'
 
 /** BFD in the wire thread: where nothing keeps a heartbeat waiting. */
-export type WireBfd = Pick<Bfd, 'setSessions' | 'stop'>
+export interface WireBfd extends Pick<Bfd, 'stop'> {
+  /** The sessions that one of those who want any wants from now on. */
+  setSessions(whose: 'main' | 'cluster', desired: readonly BfdSessionSettings[]): void
+}
 
 const countersEveryMs = 3_000
 
 /** Starts without sessions, and without one it neither opens anything nor wakes. */
-export function startBfd(options: { readonly report: (report: WireReport) => void }): WireBfd {
+export function startBfd(options: {
+  readonly report: (report: WireReport) => void
+  /** Whether the status is of a session that main does not know; it is taken then. */
+  readonly isOthers: (status: BfdSessionStatus) => boolean
+}): WireBfd {
   const { report } = options
   const bfd = createBfd({ onProblem: text => report({ kind: 'problem', text }) })
-  bfd.onState(status => report({ kind: 'bfd', status }))
+  bfd.onState(status => {
+    if (!options.isOthers(status)) report({ kind: 'bfd', status })
+  })
+  const wanted = { main: [] as readonly BfdSessionSettings[], cluster: [] as readonly BfdSessionSettings[] }
   let timer: NodeJS.Timeout | undefined
 
   const tellCounters = (): void => report({ kind: 'bfdCounters', counters: bfd.counters() })
@@ -26,7 +37,9 @@ export function startBfd(options: { readonly report: (report: WireReport) => voi
   }
 
   return {
-    setSessions(desired) {
+    setSessions(whose, sessions) {
+      wanted[whose] = sessions
+      const desired = [...wanted.main, ...wanted.cluster]
       bfd.setSessions(desired)
       if (desired.length > 0) {
         if (!timer) comeFirst()

@@ -5,18 +5,13 @@ import { openInterfaceMonitor } from '../netlink/monitor.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createClaimFilter } from './claims.ts'
 import { createCounters } from './counters.ts'
-import type { NetworkInterface, ProbeCommand, WireAnnouncement, WireReport } from './messages.ts'
+import { createHoldings, type Holdings } from './holdings.ts'
+import type { NetworkInterface, WireReport } from './messages.ts'
 import { isSameStation, isUsable } from './placement.ts'
-import { createProber } from './prober.ts'
 import { createStation, type Station } from './stations.ts'
 
 /** Layer 2 on all of the node's interfaces. */
-export interface Layer2 {
-  announce(announcements: readonly WireAnnouncement[]): void
-  withdraw(addresses: readonly string[]): void
-  probe(command: ProbeCommand): void
-  close(): void
-}
+export interface Layer2 extends Omit<Holdings, 'claimed' | 'interfacesChanged' | 'forgetStation'> {}
 
 const countersEveryMs = 3_000
 
@@ -24,6 +19,9 @@ const countersEveryMs = 3_000
 export function startLayer2(options: {
   readonly excluded: readonly RegExp[]
   readonly report: (report: WireReport) => void
+  /** The name of this node, once it is known. */
+  readonly self: () => string
+  readonly mayAnswer: () => boolean
 }): Layer2 {
   const { report } = options
   const stations = new Map<number, Station>()
@@ -46,7 +44,9 @@ export function startLayer2(options: {
 
   const stationOptions = {
     isOwn: (mac: MacAddress): boolean => ownMacs.has(macNumber(mac)),
+    mayAnswer: options.mayAnswer,
     onClaim: (interfaceName: string, address: string, mac: string): void => {
+      holdings.claimed(address, interfaceName, mac)
       if (!isWorthTelling(`${interfaceName} ${address}`, mac, performance.now())) return
       report({ kind: 'seen', address, interface: interfaceName, mac })
     },
@@ -54,11 +54,19 @@ export function startLayer2(options: {
     counters,
   }
 
-  const announcer = createAnnouncer({ report, onLeft: (address, name) => counters.forget(address, name) })
+  const announcer = createAnnouncer({
+    report,
+    mayAnswer: options.mayAnswer,
+    onLeft: (address, name) => counters.forget(address, name),
+  })
 
-  const prober = createProber({
+  const holdings = createHoldings({
+    self: options.self,
     stations: () => [...stations.values()],
     hasCarrier: station => interfaces.some(one => one.index === station.interface.index && one.carrier),
+    begin: announcement => announcer.announce(announcement),
+    defend: address => announcer.defend(address),
+    cease: address => announcer.withdraw(address),
     report,
   })
 
@@ -79,7 +87,7 @@ export function startLayer2(options: {
         if (now.carrier && !before.get(now.index)?.carrier) announcer.makeKnownAgain(station)
         continue
       }
-      prober.forget(station)
+      holdings.forgetStation(station)
       station.close()
       stations.delete(station.interface.index)
       changed = true
@@ -90,23 +98,18 @@ export function startLayer2(options: {
       changed = true
     }
     if (changed) announcer.useStations([...stations.values()])
+    holdings.interfacesChanged()
   }
 
   const monitor = openInterfaceMonitor({ onChange: onInterfaces, onProblem })
 
   return {
-    announce(announcements) {
-      for (const announcement of announcements) announcer.announce(announcement)
-    },
-    withdraw(addresses) {
-      for (const address of addresses) announcer.withdraw(address)
-    },
-    probe: command => prober.probe(command),
+    ...holdings,
     close() {
       clearTimeout(countersTimer)
       monitor.close()
       announcer.close()
-      prober.close()
+      holdings.close()
       for (const station of stations.values()) station.close()
       const last = counters.takeChanged()
       if (last.length > 0) report({ kind: 'counters', counters: last })

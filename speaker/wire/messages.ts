@@ -1,4 +1,7 @@
 import type { BfdCounters, BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
+import type { ReachReport } from '../layer2/detector-state.ts'
+import type { Finding } from '../layer2/evidence.ts'
+import type { Caution } from '../layer2/takeover.ts'
 
 /**
  * What the speaker's two threads say to each other. Main decides what this node announces and says so in commands; the
@@ -15,35 +18,64 @@ export interface WireAnnouncement {
 
 /** From main to wire. */
 export type WireCommand =
-  /** Adds these or replaces what was said of them before; new ones are made known to the segment at once. */
-  | { readonly kind: 'announce'; readonly announcements: readonly WireAnnouncement[] }
+  /**
+   * Adds these or replaces what was said of them before. New ones are made known to the segment at once, or once the
+   * segment has been asked and nobody has them, as `caution` says.
+   */
+  | { readonly kind: 'announce'; readonly announcements: readonly WireAnnouncement[]; readonly caution?: Caution }
+  /** Another caution for addresses that wait for the segment's word. */
+  | { readonly kind: 'caution'; readonly addresses: readonly string[]; readonly caution: Caution }
+  | KnowledgeCommand
   /** Stops answering for these. */
   | { readonly kind: 'withdraw'; readonly addresses: readonly string[] }
   /** The BFD sessions that are wanted from now on, and no others. */
   | { readonly kind: 'bfd'; readonly sessions: readonly BfdSessionSettings[] }
-  | ProbeCommand
+  /** Begins to look after the other speakers; once, before `members`. */
+  | { readonly kind: 'cluster'; readonly settings: ClusterSettings }
+  /** The speakers by their Leases, our own included. */
+  | { readonly kind: 'members'; readonly members: readonly ClusterMember[] }
+  /** A renewal of our own Lease has come back through the watch; when it was sent, by `monotonicMs`. */
+  | { readonly kind: 'proven'; readonly sentMs: number }
+  /** The main thread works; when it said so, by `monotonicMs`. */
+  | { readonly kind: 'alive'; readonly atMs: number }
   /** Tells the remote systems of BFD that this is on purpose, closes every socket and ends the thread. */
   | { readonly kind: 'stop' }
 
-/** Asks the segment who has these addresses; the answer is the report `probed` with the same id. */
-export interface ProbeCommand {
-  readonly kind: 'probe'
-  readonly id: number
-  /** Each with the interfaces to ask on. */
-  readonly addresses: readonly WireAnnouncement[]
-  /** How often to ask, as long as nobody answers. */
-  readonly tries: number
-  /** From one question to the next, and from the last one to the verdict. */
-  readonly intervalMs: number
+/** What only main knows and a conflict is judged by; what is left out is as it was. */
+export interface KnowledgeCommand {
+  readonly kind: 'knowledge'
+  /** Our own Lease cannot have run out. */
+  readonly inTouch?: boolean
+  /** The hardware addresses of the speakers' interfaces and their nodes: all of them. */
+  readonly stations?: readonly (readonly [mac: string, node: string])[]
+  /** Whom the record of an address names: those that have changed. */
+  readonly claimants?: readonly (readonly [address: string, node: string | undefined])[]
 }
 
-/** What a segment said of an address. */
-export interface ProbeResult {
+/** How the speakers look after each other. */
+export interface ClusterSettings {
+  readonly node: string
+  /** A UUID, new with every start. */
+  readonly run: string
+  /** The installation's secret, the same for all speakers. */
+  readonly key: Uint8Array
+  /** UDP, the same for all speakers. */
+  readonly port: number
+  /** Between two BFD packets, and after how many missing ones a speaker is missed. */
+  readonly intervalMs: number
+  readonly detectMultiplier: number
+  readonly leaseDurationMs: number
+  readonly renewPeriodMs: number
+}
+
+/** Another speaker and where it can be reached. */
+export interface ClusterMember {
+  readonly node: string
+  readonly run: string
+  /** Canonical text. */
   readonly address: string
-  /** Names of the interfaces on which the question left; none = nobody could be asked. */
-  readonly asked: readonly string[]
-  /** The stations that have it, this node left out. */
-  readonly answers: readonly { readonly interface: string; readonly mac: string }[]
+  /** On a network of ours, not behind a router. */
+  readonly neighbour: boolean
 }
 
 /** From wire to main. */
@@ -55,6 +87,10 @@ export type WireReport =
    * where none of the interfaces asked for can be used now. Said again whenever the set changes.
    */
   | { readonly kind: 'announced'; readonly address: string; readonly interfaces: readonly string[] }
+  /** It is not answered for (any more): the segment is being asked, or another is to have it. `announced` follows or not. */
+  | { readonly kind: 'withheld'; readonly address: string; readonly because: 'asking' | 'yielded' }
+  /** The segment has been asked for an address that is to be announced, and somebody has it, or nobody could be asked. */
+  | { readonly kind: 'contested'; readonly address: string; readonly finding: Finding }
   /**
    * Another station claims an address that this node announces: a hand-over or a conflict. At once for each new
    * station, and then at most once a second.
@@ -66,8 +102,10 @@ export type WireReport =
   | { readonly kind: 'bfd'; readonly status: BfdSessionStatus }
   /** BFD's totals, every few seconds while there are sessions. */
   | { readonly kind: 'bfdCounters'; readonly counters: BfdCounters }
-  /** A probe is over: everybody has answered who will. */
-  | { readonly kind: 'probed'; readonly id: number; readonly results: readonly ProbeResult[] }
+  /** Whom this node can count on, by its own sessions and what the other speakers say. */
+  | { readonly kind: 'reach'; readonly report: ReachReport }
+  /** Answers are withheld (`cutOff`), or no longer; or this process did not run for a while (`woke`). */
+  | { readonly kind: 'fence'; readonly state: 'cutOff' | 'restored' | 'woke'; readonly gapMs?: number }
   /** Something that an operator should read; wire goes on without it. */
   | { readonly kind: 'problem'; readonly text: string }
 

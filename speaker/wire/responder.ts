@@ -20,6 +20,8 @@ export interface ResponderOptions {
   readonly interface: { readonly name: string; readonly index: number; readonly mac: MacAddress }
   /** Whether a MAC is any of this node's. */
   readonly isOwn: (mac: MacAddress) => boolean
+  /** False while this node's time may have passed and others may have taken over. */
+  readonly mayAnswer: () => boolean
   /** Another station claims an announced address. The MAC is a view of a buffer that is used again. */
   readonly onClaim: (address: Address, mac: MacAddress) => void
   readonly onProblem: (text: string) => void

@@ -2,7 +2,7 @@ import { type Address, formatAddress } from '../../net/address.ts'
 import { formatMac, type MacAddress, parseMac, zeroMac } from '../../net/mac.ts'
 import { openArpResponder } from '../arp/responder.ts'
 import { openNdpResponder } from '../ndp/responder.ts'
-import { type Asker, openAsker } from './asker.ts'
+import { type Asker, type AskerOptions, openAsker } from './asker.ts'
 import type { Counters } from './counters.ts'
 import type { NetworkInterface } from './messages.ts'
 import type { Responder, ResponderOptions } from './responder.ts'
@@ -13,7 +13,7 @@ export interface Station {
   /** Opens the responder of the address's family when it is first wanted; undefined = it cannot be opened, or all is closed. */
   responderFor(address: Address): Responder | undefined
   /** Opens a socket to ask who has addresses of a family here; undefined = it cannot be opened. */
-  openAsker(family: Address['family'], onHolder: (address: Address, mac: MacAddress) => void): Asker | undefined
+  openAsker(family: Address['family'], hearing: Pick<AskerOptions, 'onHolder' | 'onProbe'>): Asker | undefined
   countLosses(): void
   close(): void
 }
@@ -23,6 +23,7 @@ export function createStation(
   networkInterface: NetworkInterface,
   options: {
     readonly isOwn: (mac: MacAddress) => boolean
+    readonly mayAnswer: () => boolean
     readonly onClaim: (interfaceName: string, address: string, mac: string) => void
     readonly onProblem: (text: string) => void
     readonly counters: Counters
@@ -36,6 +37,7 @@ export function createStation(
     const responderOptions: ResponderOptions = {
       interface: { name, index, mac: parseMac(mac) ?? zeroMac },
       isOwn: options.isOwn,
+      mayAnswer: options.mayAnswer,
       onClaim: (address, claimant) => options.onClaim(name, formatAddress(address), formatMac(claimant)),
       onProblem: options.onProblem,
       counter: options.counters.ofInterface(name, family === 'IPv4' ? 'ARP' : 'NDP'),
@@ -56,12 +58,12 @@ export function createStation(
       if (!closed && !responders.has(family)) responders.set(family, openFor(family))
       return responders.get(family)
     },
-    openAsker(family, onHolder) {
+    openAsker(family, hearing) {
       try {
         return openAsker(family, {
           interface: { index, mac: parseMac(mac) ?? zeroMac },
           isOwn: options.isOwn,
-          onHolder,
+          ...hearing,
           counter: options.counters.ofInterface(name, family === 'IPv4' ? 'ARP' : 'NDP'),
         })
       } catch (error) {
