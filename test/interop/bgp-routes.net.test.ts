@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
+import { bgpAdvertisement, bgpPeer, routePlan, routingSurvey } from '../../speaker/routing/test-routing.ts'
+import { endpointsOn, pool, service } from '../../speaker/test-values.ts'
 import type { LabHost } from '../lab/node.ts'
 import { address, peer, route, startBerth } from './berth.ts'
 import { berthState, besideEachRouter, seen, testWhere } from './beside.ts'
@@ -48,6 +50,41 @@ await besideEachRouter(({ make, hosts, start }) => {
       { prefix: '203.0.113.1/32', nextHop: '192.0.2.1', ...common },
       { prefix: '203.0.113.128/25', nextHop: '192.0.2.1', asPath: '64512', communities: [] },
     ])
+  })
+
+  test('Services whose addresses are put together are one route, for as long as one of them is there', async () => {
+    const survey = routingSurvey({
+      pools: [pool('lan', '203.0.113.0/24', '2001:db8:9::/60')],
+      advertisements: [
+        bgpAdvertisement('all', {
+          aggregationLength: { IPv4: 26, IPv6: 61 },
+          multiExitDisc: 5,
+          asPathPrepend: 1,
+          communities: [{ kind: 'standard', high: 64512, low: 7 }],
+        }),
+      ],
+      peers: [bgpPeer('router')],
+    })
+    const web = { service: service('web', ['203.0.113.65', '2001:db8:9:1::1']), endpoints: endpointsOn('a') }
+    const mail = { service: service('mail', ['203.0.113.100', '2001:db8:9:2::1']), endpoints: endpointsOn('b') }
+    const told = (...services: readonly (typeof web)[]) => ({
+      router: routePlan(survey, services).routesByPeer.get('router') ?? [],
+    })
+    const { router, berth } = await start()
+    berth.configure([peer()], told(web, mail))
+    const common = { asPath: '64512 64512', multiExitDisc: 5, communities: ['64512:7'] }
+    const both = [
+      { prefix: '2001:db8:9::/61', nextHop: '2001:db8:0:2::1', ...common },
+      { prefix: '203.0.113.64/26', nextHop: '192.0.2.1', ...common },
+    ]
+    expect(await seen(router, 2)).toMatchObject(both)
+    const before = await berthState(berth)
+    berth.configure([peer()], told(mail))
+    berth.configure([peer()], told(mail, web))
+    expect(await router.routes()).toHaveLength(2)
+    expect((await berthState(berth)).messages.sent.update).toBe(before.messages.sent.update)
+    berth.configure([peer()], told())
+    await seen(router, 0)
   })
 
   test('a peer of our own AS hears LOCAL_PREF and an empty path', async () => {
