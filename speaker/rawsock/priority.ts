@@ -3,8 +3,8 @@ import { scheduleThread } from './rawsock.ts'
 
 /*
  * A thread that keeps BFD's pace must run within milliseconds of its timers. At the ordinary priority it waits behind
- * whatever else is busy: with two endless loops for two cores, up to 300 ms every few seconds; at the highest nice level
- * up to 190 ms; in real time 5 ms (docs/benchmarks.md). It does little, and the kernel bounds what real time may take
+ * whatever else is busy: on two cores with six other programs at work it was up to 310 ms late within half a minute, at
+ * the highest nice level up to 190 ms, in real time 5 ms. It does little, and the kernel bounds what real time may take
  * (sched_rt_runtime_us), so nobody starves.
  */
 
