@@ -8,6 +8,7 @@ import { elect, type Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
+import { createLoop, type LoopState } from './loop.ts'
 import { type Beside, isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
 import type { Refusal, RefusedService } from './refusal.ts'
 import { createOutlook, type Judge } from './routing/outlook.ts'
@@ -26,20 +27,13 @@ import type { WriteAction, Writer } from './writer.ts'
 export interface Reconciler {
   /** Something has changed: run soon. `nodes` = the nodes, members or configuration, on which everything depends. */
   wake(what?: 'nodes'): void
-  /** Runs now. */
-  runNow(): void
   /** The Services of an address that the last election gave to this node; none = it is not ours. */
   servicesOf(address: string): readonly ServiceKey[]
   readonly state: ReconcilerState
 }
 
 /** For metrics and readiness. */
-export interface ReconcilerState {
-  readonly runs: number
-  /** Duration of the last run. */
-  readonly lastRunMs: number
-  /** When the oldest change that no run has looked at came; undefined = all were. */
-  readonly wokenAtMs: number | undefined
+export interface ReconcilerState extends LoopState {
   readonly services: number
   readonly groups: number
   /** Groups that this node has won. */
@@ -71,8 +65,6 @@ interface Waits {
   readonly speakerMs: number
 }
 
-// Changes that come together make one run, and in a burst of them runs take at most a third of the time.
-const minPauseMs = 5
 const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -82,48 +74,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
   let own = new Map<string, ServiceKey[]>()
-  let timer: NodeJS.Timeout | undefined
-  let timerAtMs = Number.POSITIVE_INFINITY
-  let lastEndMs = Number.NEGATIVE_INFINITY
-  let state: ReconcilerState = {
-    runs: 0,
-    lastRunMs: 0,
-    wokenAtMs: undefined,
-    services: 0,
-    groups: 0,
-    owned: 0,
-    refused: new Map(),
-  }
+  let counts: Omit<ReconcilerState, keyof LoopState> = { services: 0, groups: 0, owned: 0, refused: new Map() }
+  const loop = createLoop(() => {
+    const members = options.members()
+    if (members) run(members, performance.now())
+    return members !== undefined
+  })
 
   function wake(what?: 'nodes'): void {
     if (what === 'nodes') {
       survey = undefined
       outlook.forget()
     }
-    const nowMs = performance.now()
-    if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
-    runAt(Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs))
-  }
-
-  function runAt(atMs: number): void {
-    if (timerAtMs <= atMs) return
-    clearTimeout(timer)
-    timerAtMs = atMs
-    timer = setTimeout(runNow, Math.max(0, atMs - performance.now()))
-    // What keeps the process alive are its watches, not what a plan might do later.
-    timer.unref()
-  }
-
-  function runNow(): void {
-    clearTimeout(timer)
-    timer = undefined
-    timerAtMs = Number.POSITIVE_INFINITY
-    const members = options.members()
-    if (!members) return
-    const beginMs = performance.now()
-    run(members, beginMs)
-    lastEndMs = performance.now()
-    state = { ...state, runs: state.runs + 1, lastRunMs: lastEndMs - beginMs, wokenAtMs: undefined }
+    loop.wake()
   }
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
@@ -143,7 +106,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     pacing = pace(pacing, waiting({ won, verdicts, refused, beside, wire: announcer.wire }), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
     const next = [nextRipeMs(pacing, waitMs, nowMs), outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
-    if (next.length > 0) runAt(Math.min(...next))
+    if (next.length > 0) loop.runAt(Math.min(...next))
 
     const { wire, seen, yielded } = announcer
     const { records } = sources
@@ -153,8 +116,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     apply(plan({ ...situation, ripe: key => ripe.has(key) && isCertain(key) }))
     const silent = refused.filter(({ service }) => !isAnnounced(beside(service).routing))
     const reasons = Map.groupBy(silent, ({ service, refusal }) => reasonFor(refusal, beside(service).routing))
-    state = {
-      ...state,
+    counts = {
       services: sources.services.size,
       groups: groups.length,
       owned: won.length,
@@ -231,10 +193,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     wake,
-    runNow,
     servicesOf: address => own.get(address) ?? [],
     get state() {
-      return state
+      return { ...loop.state, ...counts }
     },
   }
 }

@@ -3,9 +3,10 @@ import type { WatchHealth } from '../kube/watch.ts'
 import type { Address } from '../net/address.ts'
 import type { BfdCounters } from './bfd/messages.ts'
 import type { Member } from './layer2/membership.ts'
+import type { LoopState } from './loop.ts'
 import type { WireState } from './plan.ts'
 import type { ReconcilerState } from './reconcile.ts'
-import type { RouterState, RouterView } from './routing/router.ts'
+import type { RouterView } from './routing/router.ts'
 import type { NamedWatch } from './sources.ts'
 import type { WireCounter } from './wire/messages.ts'
 
@@ -47,7 +48,7 @@ export interface SpeakerHealth {
   readonly conflicts: number
   /** The addresses of a Service. */
   readonly addressesOf: (service: ServiceKey) => readonly Address[]
-  readonly router: RouterState
+  readonly router: LoopState
   /** What this node says to its BGP peers and hears of them. */
   readonly routing: RouterView
   /** Undefined while no BFD session was wanted. */

@@ -6,6 +6,7 @@ import { notification } from '../bgp/notification.ts'
 import type { Route } from '../bgp/route.ts'
 import type { Bgp, BgpOptions, Farewell } from '../bgp/speaker.ts'
 import type { PeerStatus } from '../bgp/status.ts'
+import { createLoop, type LoopState } from '../loop.ts'
 import type { Sources } from '../sources.ts'
 import type { NetworkInterface } from '../wire/messages.ts'
 import { createBfdWishes } from './bfd-wishes.ts'
@@ -51,16 +52,7 @@ export interface Router {
   leave(): Promise<void>
   /** Ends everything at once. */
   stop(): Promise<void>
-  readonly state: RouterState
-}
-
-/** For metrics and health. */
-export interface RouterState {
-  readonly runs: number
-  /** Duration of the last run. */
-  readonly lastRunMs: number
-  /** When the oldest change that no run has looked at came; undefined = all were. */
-  readonly wokenAtMs: number | undefined
+  readonly state: LoopState
 }
 
 export interface RouterOptions {
@@ -80,8 +72,6 @@ export interface RouterOptions {
   readonly log: Logger
 }
 
-// Changes that come together make one run, and in a burst of them runs take at most a third of the time.
-const minPauseMs = 5
 const noSecrets: ReadonlySet<string> = new Set()
 const noRoutes: ReadonlyMap<string, readonly Route[]> = new Map()
 
@@ -99,37 +89,22 @@ export function createRouter(options: RouterOptions): Router {
   let bridged: ReadonlySet<string> = new Set()
   let farewellKind: Farewell['kind'] = 'restart'
   let phase: 'working' | 'leaving' | 'stopped' = 'working'
-  let timer: NodeJS.Timeout | undefined
-  let timerAtMs = Number.POSITIVE_INFINITY
-  let lastEndMs = Number.NEGATIVE_INFINITY
-  let state: RouterState = { runs: 0, lastRunMs: 0, wokenAtMs: undefined }
+  const loop = createLoop(run)
   const bfd = createBfdWishes(options.setBfdSessions)
 
   function wake(what?: 'configuration'): void {
     if (what === 'configuration') survey = undefined
-    if (phase === 'stopped') return
-    const nowMs = performance.now()
-    if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
-    const atMs = Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs)
-    if (timerAtMs <= atMs) return
-    clearTimeout(timer)
-    timerAtMs = atMs
-    timer = setTimeout(runNow, Math.max(0, atMs - nowMs))
-    timer.unref()
+    loop.wake()
   }
 
-  function runNow(): void {
-    clearTimeout(timer)
-    timerAtMs = Number.POSITIVE_INFINITY
+  function run(): boolean {
     const known = options.known()
-    if (known === 'nothing' || phase === 'stopped') return
-    const beginMs = performance.now()
+    if (known === 'nothing') return false
     settlePeers()
     if (known === 'everything') settleRoutes()
     apply()
-    lastEndMs = performance.now()
-    state = { runs: state.runs + 1, lastRunMs: lastEndMs - beginMs, wokenAtMs: undefined }
     options.onChange()
+    return true
   }
 
   function settlePeers(): void {
@@ -236,7 +211,7 @@ export function createRouter(options: RouterOptions): Router {
     const standing = bgp?.state().filter(status => status.state === 'Established') ?? []
     const keepers = standing.filter(({ session }) => session?.negotiated.gracefulRestart !== undefined)
     bridged = new Set(farewellKind === 'restart' ? keepers.map(({ name }) => name) : [])
-    runNow()
+    loop.runNow()
     const told = standing.filter(({ name }) => !bridged.has(name) && (plan?.routesByPeer.get(name)?.length ?? 0) > 0)
     if (told.length > 0) {
       log.info({ peers: told.map(({ name }) => name) }, 'routers are told that this node is about to go')
@@ -249,7 +224,7 @@ export function createRouter(options: RouterOptions): Router {
     // How they all end is not what people should see last.
     lastView ??= view()
     phase = 'stopped'
-    clearTimeout(timer)
+    loop.stop()
     const communication = `Berth is stopping on node ${node}`
     await Promise.all([bgp?.stop({ kind: farewellKind, communication }), passwords.stop()])
   }
@@ -261,7 +236,7 @@ export function createRouter(options: RouterOptions): Router {
     leave,
     stop,
     get state() {
-      return state
+      return loop.state
     },
   }
 }
