@@ -123,11 +123,22 @@ async function startGobgpRouter(name: string): Promise<DocumentedRouter> {
     isEstablished: async () => /ESTABLISHED/i.test(await ask('neighbor', node.ipv4)),
     async routes() {
       const tables = await Promise.all(['ipv4', 'ipv6'].map(family => ask('global', 'rib', '-a', family, '-j')))
-      const all = tables.flatMap(table => (table.startsWith('{') ? Object.keys(JSON.parse(table) as object) : []))
-      return Object.fromEntries(all.map(prefix => [prefix, undefined]))
+      const all = tables
+        .filter(table => table.startsWith('{'))
+        .flatMap(table => Object.entries(JSON.parse(table) as GobgpTable))
+      return Object.fromEntries(
+        all.map(([prefix, [path]]) => [prefix, path?.attrs.find(({ type }) => type === localPrefType)?.value]),
+      )
     },
   }
 }
+
+/** LOCAL_PREF, RFC 4271 §5.1.5. */
+const localPrefType = 5
+
+type GobgpTable = Readonly<
+  Record<string, readonly { readonly attrs: readonly { readonly type: number; readonly value?: number }[] }[]>
+>
 
 async function stands(documented: DocumentedRouter, prefixes: readonly string[]): Promise<void> {
   await until('the session stands', () => documented.isEstablished(), Boolean, 30_000)
@@ -200,5 +211,6 @@ await beside(gobgp, () => {
     const documented = await startGobgpRouter('gobgp')
     await startNode('everything', [v4, v6])
     await stands(documented, [v4, v6])
+    expect(await documented.routes()).toMatchObject({ '203.0.113.99/32': 1 })
   })
 })
