@@ -44,6 +44,32 @@ test('messages come out as they went in, wherever the network cuts the stream', 
   )
 })
 
+test('no octets make it throw, and how they were cut decides nothing', () => {
+  const good = encodeMessage({ kind: 'notification', notification: notification('peerDeconfigured') }, fourOctetAs)
+  const junk = fc
+    .tuple(fc.nat(3), fc.nat(good.length - 1), fc.nat(255), fc.uint8Array({ maxLength: 60 }))
+    .map(([before, index, octet, after]) =>
+      Buffer.concat([...Array.from({ length: before }, () => good), good.with(index, octet), after]),
+    )
+  fc.assert(
+    fc.property(junk, fc.integer({ min: 1, max: 40 }), (stream, size) => {
+      const whole = takeFrames(noOctets, stream)
+      let rest = noOctets
+      let count = 0
+      for (let offset = 0; offset < stream.length; offset += size) {
+        const framed = takeFrames(rest, stream.subarray(offset, offset + size))
+        ;({ rest } = framed)
+        count += framed.frames.length
+        if (!framed.problem) continue
+        expect(framed.problem).toEqual(whole.problem)
+        break
+      }
+      expect([count, rest]).toEqual([whole.frames.length, whole.rest])
+    }),
+    { numRuns: 500 },
+  )
+})
+
 test('one octet at a time works, and no more than one message is ever held', () => {
   const long = encodeMessage(
     { kind: 'notification', notification: notification('peerDeconfigured', new Uint8Array(4075)) },

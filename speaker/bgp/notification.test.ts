@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   decodeNotification,
@@ -22,6 +23,13 @@ describe('in words', () => {
       hardReset(shutdownCommunication('administrativeReset', 'bye')),
     ],
     ['Cease: Hard Reset', notification('hardReset', Uint8Array.of(6))],
+    [
+      'Cease: Hard Reset (Cease: Hard Reset)',
+      notification(
+        'hardReset',
+        Uint8Array.from({ length: 4075 }, (_, index) => (index % 2 === 0 ? 6 : 9)),
+      ),
+    ],
     ['UPDATE Message Error: subcode 77', { code: 3, subcode: 77, data: new Uint8Array(0) }],
     ['Error 99: subcode 1', { code: 99, subcode: 1, data: new Uint8Array(0) }],
   ] as const
@@ -30,6 +38,11 @@ describe('in words', () => {
   test('a peer’s text cannot move the cursor of whoever reads the log', () => {
     const text = formatNotification(shutdownCommunication('administrativeShutdown', 'a\u001b[2Jb\nc'))
     expect(text).toBe('Cease: Administrative Shutdown "a [2Jb c"')
+  })
+
+  test('nor write backwards, nor begin a line of its own', () => {
+    const text = formatNotification(shutdownCommunication('administrativeReset', 'a\u202eb\u2028c'))
+    expect(text).toBe('Cease: Administrative Reset "a b c"')
   })
 
   test('a communication whose length is a lie is left out', () => {
@@ -44,6 +57,22 @@ test('a communication of more than 255 octets is cut between characters', () => 
   expect(new TextDecoder('utf-8', { fatal: true }).decode(data.subarray(1))).toBe(`a${'ü'.repeat(127)}`)
   const odd = shutdownCommunication('administrativeShutdown', 'ü'.repeat(200)).data
   expect(odd[0]).toBe(254)
+})
+
+test('whatever a peer says, it is put into one line of bounded length', () => {
+  const anything = fc.record({
+    code: fc.constantFrom(1, 3, 6, 99),
+    subcode: fc.constantFrom(0, 2, 4, 9, 77),
+    data: fc.uint8Array({ maxLength: 400 }),
+  })
+  fc.assert(
+    fc.property(anything, said => {
+      const decoded = decodeNotification(encodeNotification(said))
+      expect(decoded).toEqual({ ok: true, value: said })
+      expect(formatNotification(said)).toMatch(/^\P{Cc}{1,400}$/u)
+    }),
+    { numRuns: 500 },
+  )
 })
 
 test('bytes and back', () => {

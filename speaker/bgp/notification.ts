@@ -180,24 +180,31 @@ export function hardReset({ code, subcode, data }: Notification): Notification {
 
 /** In words for logs and status, a peer's shutdown communication included: `Cease: Administrative Shutdown "bye"`. */
 export function formatNotification(problem: Notification): string {
-  const { code, subcode, data } = problem
+  const { data } = problem
+  if (!isError(problem, 'hardReset') || data.length < 2) return formatPlain(problem)
+  // Unwrapped once: a message full of Hard Resets in Hard Resets is not to fill a status object.
+  const [code = 0, subcode = 0] = data
+  return `${formatPlain(problem)} (${formatPlain({ code, subcode, data: data.subarray(2) })})`
+}
+
+function formatPlain(problem: Notification): string {
+  const { code, subcode } = problem
   const known = errorCodes[code]
   const name = known?.name ?? `Error ${code}`
   const detail = known?.subcodes[subcode] ?? (subcode === 0 ? undefined : `subcode ${subcode}`)
   const words = detail === undefined ? name : `${name}: ${detail}`
-  if (isError(problem, 'hardReset') && data.length >= 2) {
-    const [innerCode = 0, innerSubcode = 0] = data
-    return `${words} (${formatNotification({ code: innerCode, subcode: innerSubcode, data: data.subarray(2) })})`
-  }
   const text = communicationOf(problem)
   return text === undefined ? words : `${words} "${text}"`
 }
 
-/** What the peer's operator wrote; control characters are replaced, since the text ends up in terminals and logs. */
+/**
+ * What the peer's operator wrote. Characters that move the cursor, break the line or turn the direction of writing are
+ * replaced, since the text ends up in terminals and logs.
+ */
 function communicationOf(problem: Notification): string | undefined {
   if (!isError(problem, 'administrativeShutdown') && !isError(problem, 'administrativeReset')) return undefined
   const length = problem.data[0] ?? 0
   if (length === 0 || length > problem.data.length - 1) return undefined
   const text = new TextDecoder().decode(problem.data.subarray(1, 1 + length))
-  return text.replaceAll(/\p{Cc}/gu, ' ')
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
 }
