@@ -16,13 +16,13 @@ interface Schema {
   readonly default?: unknown
 }
 
-function specOf(plural: string): Schema {
+function schemaOf(plural: string, part: 'spec' | 'status' = 'spec'): Schema {
   const file = readFileSync(join(root, 'crds', `${plural}.yaml`), 'utf8')
   const { spec } = parse(file, { maxAliasCount: 1000 }) as {
     spec: { versions: { schema: { openAPIV3Schema: Schema } }[] }
   }
-  const found = spec.versions[0]?.schema.openAPIV3Schema.properties?.['spec']
-  if (!found) throw new Error(`${plural} has no spec`)
+  const found = spec.versions[0]?.schema.openAPIV3Schema.properties?.[part]
+  if (!found) throw new Error(`${plural} has no ${part}`)
   return found
 }
 
@@ -58,17 +58,26 @@ const kinds = {
 describe.each(Object.entries(kinds))('%s', (kind, plural) => {
   test('has a row for every field, and no other', () => {
     const documented = rowsUnder(kind).flatMap(({ fields }) => fields)
-    expect(documented.toSorted()).toEqual(fieldsOf(specOf(plural)).toSorted())
+    expect(documented.toSorted()).toEqual(fieldsOf(schemaOf(plural)).toSorted())
   })
 
   test('has the defaults that the schema writes', () => {
-    const defaults = Object.entries(specOf(plural).properties ?? {}).filter(([, field]) => field.default !== undefined)
+    const defaults = Object.entries(schemaOf(plural).properties ?? {}).filter(
+      ([, field]) => field.default !== undefined,
+    )
     const wrong = defaults.filter(([name, field]) => {
       const row = rowsUnder(kind).find(({ fields }) => fields.includes(name))
       return row && !new RegExp(`\\b${String(field.default)}\\b`).test(row.bounds)
     })
     expect(wrong).toEqual([])
   })
+})
+
+test('BGPSessionStatus has a row for every field, and no other', () => {
+  const rows = rowsUnder('What you can see').flatMap(({ fields }) => fields)
+  const known = Object.keys(schemaOf('bgpsessionstatuses', 'status').properties ?? {})
+  // The one condition stands beside the list of them.
+  expect(rows.toSorted()).toEqual([...known, 'Established'].toSorted())
 })
 
 const yaml = Array.from(snippets(page)).filter(([, body]) => body.startsWith('apiVersion'))
