@@ -73,7 +73,8 @@ describe('OK,', () => {
   test('the peers of a node are those that select it, by name', () => {
     const other = { nodeSelectors: [{ matchLabels: { rack: 'b' } }] }
     const own = { nodeSelectors: [{ matchLabels: { rack: 'b' } }, { matchLabels: { rack: 'a' } }] }
-    expect(peersOf({ zebra: {}, other, own }).map(({ name }) => name)).toEqual(['own', 'zebra'])
+    const config = { bgpPeers: bgpPeers({ own, other, zebra: {} }).toReversed(), bfdProfiles: [] }
+    expect(peersOfNode(config, node, new Map()).map(({ name }) => name)).toEqual(['own', 'zebra'])
   })
 
   test('a password comes from the Secret or stands in the peer', () => {
@@ -152,7 +153,8 @@ describe('the BFD session of a peer', () => {
   })
 
   test('of an unnumbered peer is between link-local addresses on its interface', () => {
-    const peer = onlyPeer({ ...bfd, interface: 'eth0' })
+    // Of our own AS: its address alone would not say that it is next to us.
+    const peer = onlyPeer({ ...bfd, interface: 'eth0', peerASN: 64512 })
     const linkLocal = { local: 'fe80::1%eth0', remote: 'fe80::2%eth0' }
     expect(bfdSessionOf(peer, linkLocal, [])).toMatchObject({
       remote: 'fe80::2',

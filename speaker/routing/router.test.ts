@@ -216,6 +216,16 @@ describe('what is told to BGP', () => {
     expect(told.configured).toBe(configured + 1)
   })
 
+  test('an advertisement that is deleted takes its routes along', async () => {
+    const scene = setUp([bgpPeer('r1')])
+    scene.router.wake('configuration')
+    const told = await bgpWith(scene, 1)
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(1), soon)
+    scene.config = { ...scene.config, bgpAdvertisements: [] }
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toEqual([]), soon)
+  })
+
   test('a Service without endpoints is withdrawn, and a peer that cannot have a session is left out', async () => {
     const scene = setUp([bgpPeer('r1'), bgpPeer('r2', { passwordSecretName: 'tor' })])
     scene.router.wake('configuration')
@@ -258,6 +268,18 @@ describe('BFD', () => {
     scene.config = { ...scene.config, bgpPeers: [bgpPeer('r1'), bgpPeer('r2')] }
     scene.router.wake('configuration')
     await vi.waitFor(() => expect(scene.bfdSessions.at(-1)).toEqual([]), soon)
+    expect(scene.router.view().peers[0]?.bfd).toBeUndefined()
+  })
+
+  test('waits until BGP stands again where the router has moved, and shows nothing of before', async () => {
+    const { scene, told } = await standing()
+    const moved = bgpPeer('r1', { bfdProfile: 'fast', peerAddress: { kind: 'address', address: '198.51.100.9' } })
+    told.statuses.delete('r1')
+    scene.config = { ...scene.config, bgpPeers: [moved] }
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(scene.bfdSessions.at(-1)).toEqual([]), soon)
+    stand(told, 'r1')
+    expect(scene.bfdSessions.at(-1)).toHaveLength(1)
     expect(scene.router.view().peers[0]?.bfd).toBeUndefined()
   })
 
@@ -340,12 +362,15 @@ describe('a speaker that leaves', () => {
     expect(told.farewells[0]?.kind).toBe('shutdown')
   })
 
-  test('does not wait where nobody has to find another way', async () => {
+  test.each([
+    ['nobody has been told of anything', endpointsOn(), {}],
+    ['everybody keeps the routes', endpointsOn('a'), { negotiated: { ...negotiated, gracefulRestart } }],
+  ])('does not wait where %s', async (_, endpoints, session) => {
     const scene = setUp([bgpPeer('r1')], { dwellMs: 60_000 })
-    scene.endpoints = endpointsOn()
+    scene.endpoints = endpoints
     scene.router.wake('configuration')
     const told = await bgpWith(scene, 1)
-    stand(told, 'r1')
+    stand(told, 'r1', session)
     await scene.router.leave()
     expect(told.farewells).toHaveLength(1)
   })
