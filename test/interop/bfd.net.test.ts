@@ -3,6 +3,7 @@ import type { BfdSessionSettings } from '../../speaker/bfd/messages.ts'
 import { diagnostics } from '../../speaker/bfd/packet.ts'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import { createWorld, type World } from '../lab/namespace.ts'
+import type { LabHost } from '../lab/node.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { createTwoHosts, type TwoHosts } from '../wire/hosts.ts'
 import { type BfdBerth, bfdSession, startBfdBerth } from './bfd-berth.ts'
@@ -38,8 +39,11 @@ const isDown = ({ state }: { state: string }): boolean => state === 'Down'
 for (const { make, start } of [frrBfd, birdBfd]) {
   const obstacle = noLab ?? (await whyNotInstalled(make))
   if (obstacle !== undefined) console.warn(`skipped: BFD beside ${make.name}: ${obstacle}`)
-  describe.skipIf(obstacle !== undefined)(`BFD beside ${make.name}`, () => {
-    besides(make.name, start)
+  // Side by side, since most of the time each waits for some timer.
+  describe.skipIf(obstacle !== undefined)(`BFD beside ${make.name}`, { concurrent: true }, () => {
+    describe('on a cable', { concurrent: false }, () => {
+      besides(make.name, start)
+    })
   })
 }
 
@@ -47,6 +51,8 @@ function besides(name: string, startRouter: BfdRouterMake['start']): void {
   let world: World
   let hosts: TwoHosts
   let chain: Chain
+  // Vitest’s own onTestFinished does not know whose it is where tests run side by side.
+  const routers: BfdRouter[] = []
 
   beforeAll(async () => {
     world = await createWorld()
@@ -56,14 +62,21 @@ function besides(name: string, startRouter: BfdRouterMake['start']): void {
     chain = await createChain(world)
   })
   afterAll(() => world.end())
-  afterEach(() => Promise.all([hosts.node, chain.node].map(({ namespace }) => namespace.killAll())))
+  afterEach(async () => {
+    const berths = [hosts.node, chain.node].map(({ namespace }) => namespace.killAll())
+    await Promise.all([...berths, ...routers.splice(0).map(router => router.kill())])
+  })
 
-  async function start(router: readonly RouterBfdSession[], ...berth: readonly BfdSessionSettings[]) {
-    const started = await startRouter(hosts.client, router)
-    onTestFinished(() => started.kill())
-    const bfd = await startBfdBerth(hosts.node)
+  async function startOnly(host: LabHost, sessions: readonly RouterBfdSession[]): Promise<BfdRouter> {
+    const router = await startRouter(host, sessions)
+    routers.push(router)
+    return router
+  }
+
+  async function start(sessions: readonly RouterBfdSession[], ...berth: readonly BfdSessionSettings[]) {
+    const [router, bfd] = await Promise.all([startOnly(hosts.client, sessions), startBfdBerth(hosts.node)])
     bfd.setSessions(...berth)
-    return { router: started, bfd }
+    return { router, bfd }
   }
 
   /** The router says what `accept` takes of the session. */
@@ -98,9 +111,7 @@ function besides(name: string, startRouter: BfdRouterMake['start']): void {
       { ...v4, local: '203.0.113.2', multihop: true },
       { ...v6, local: '2001:db8:0:3::2', multihop: true },
     ]
-    const router = await startRouter(chain.router, sessions)
-    onTestFinished(() => router.kill())
-    const bfd = await startBfdBerth(chain.node)
+    const [router, bfd] = await Promise.all([startOnly(chain.router, sessions), startBfdBerth(chain.node)])
     // FRR starts from 255, BIRD from the kernel's 64; there is one router between.
     const minimumTtl = name === 'FRR' ? 254 : 63
     const far = { hops: 'multiple', minimumTtl } as const
@@ -226,8 +237,7 @@ function besides(name: string, startRouter: BfdRouterMake['start']): void {
     await bfd.until('Up', isUp)
     await router.kill()
     await bfd.until('Down', isDown)
-    const again = await startRouter(hosts.client, [v4])
-    onTestFinished(() => again.kill())
+    const again = await startOnly(hosts.client, [v4])
     await bfd.until('Up again', isUp)
     await sees(again, 'Up', ({ isUp }) => isUp)
   })
