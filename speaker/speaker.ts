@@ -8,7 +8,7 @@ import type { BfdCounters } from './bfd/messages.ts'
 import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { createEndpointIndex } from './endpoints.ts'
 import { formatFacts } from './layer2/facts.ts'
-import { nodeOfMac } from './layer2/membership.ts'
+import { type Member, nodeOfMac } from './layer2/membership.ts'
 import { createMembers } from './members.ts'
 import { factsOf } from './node-facts.ts'
 import { createReconciler } from './reconcile.ts'
@@ -52,6 +52,8 @@ export interface Speaker {
   readonly health: () => SpeakerHealth
 }
 
+const noMembers: ReadonlyMap<string, Member> = new Map()
+
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { transport, node, namespace, log } = options
   const self = { node, run: randomUUID() }
@@ -75,7 +77,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     self,
     leases: sources.leases,
     factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving)),
-    onChange: () => reconciler.wake('nodes'),
+    onChange: () => {
+      reconciler.wake('nodes')
+      recorder.update()
+    },
     onRenewal: renewalCameBack,
     onCutOff: () => {
       confirmedSinceYielding = 0
@@ -124,7 +129,16 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     onChange: () => recorder.update(),
     log,
   })
-  const recorder = createRecorder({ transport, sources, events, node, namespace, view: () => router.view(), log })
+  const recorder = createRecorder({
+    transport,
+    sources,
+    events,
+    node,
+    namespace,
+    view: () => router.view(),
+    members: () => (members.joined() && !members.isCutOff() ? members.current() : noMembers),
+    log,
+  })
 
   /** The watches whose first list this part of the speaker waits for. */
   function needed(part: 'layer2' | 'routing'): readonly NamedWatch[] {

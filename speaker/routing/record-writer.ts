@@ -10,6 +10,8 @@ export interface RecordWriter<T extends Stored> {
   setMetadata(key: string, metadata: object): Promise<T | undefined>
   /** The whole status, whatever stood there. Undefined where the object is gone. */
   setStatus(key: string, status: object, limit?: { readonly timeoutMs: number }): Promise<T | undefined>
+  /** A merge patch; nothing happens where the object has changed meanwhile. */
+  mergeStatus(record: T, status: object): Promise<void>
   remove(record: T): Promise<void>
 }
 
@@ -79,6 +81,15 @@ export function createRecordWriter<T extends Stored>(transport: Transport, kind:
       // As a whole: in a merge patch every field that is absent now would have to be named.
       const body = [{ op: 'add', path: '/status', value: status }]
       return patch(key, `${pathOf(key)}/status`, 'application/json-patch+json', body, limit)
+    },
+    async mergeStatus({ key, resourceVersion }, status) {
+      const body = { metadata: { resourceVersion }, status }
+      try {
+        await patch(key, `${pathOf(key)}/status`, 'application/merge-patch+json', body)
+      } catch (error) {
+        // The watch brings what it is now.
+        if (!isConflict(error)) throw error
+      }
     },
     async remove({ key, uid }) {
       try {

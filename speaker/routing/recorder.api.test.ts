@@ -4,6 +4,7 @@ import { fieldOf, textOf } from '../../kube/json.ts'
 import { createTransport, type Transport } from '../../kube/transport.ts'
 import { type ControlPlane, startControlPlane } from '../../test/control-plane/control-plane.ts'
 import { startFaultProxy } from '../../test/fault-proxy.ts'
+import { member } from '../test-values.ts'
 import type { PeerView } from './router.ts'
 import { type Found, list, planOf, type RunningRecorder, startRecorder } from './test-recorder.ts'
 import { bfd, established, status, view } from './test-sessions.ts'
@@ -245,6 +246,43 @@ describe('the sessions of a node', () => {
     proxy.set({})
     await untilState('Active', { lastErrorTransport: { text: 'no answer' } })
     await vi.waitFor(() => expect(one.recorder.waiting).toBe(0), soon)
+  })
+})
+
+describe('the sessions of a node that died', () => {
+  const start2 = async () => {
+    const kubeconfig = await controlPlane.kubeconfig()
+    const one = await startRecorder({ kubeconfig, namespace, node: 'node-2', peers: [], plan: planOf({}) })
+    running.push(one)
+    return one
+  }
+
+  test('are said to be unknown by the others’ spokesman; its own speaker sets that right when it comes back', async () => {
+    const first = await start([up])
+    await untilState('Established')
+    const second = await start2()
+    const written = await session()
+    await second.showMembers([member('node-1'), member('node-2')])
+    await second.showMembers([member('node-0'), member('node-1', { liveness: 'gone' }), member('node-2')])
+    // Another one speaks for all: this one has nothing to say.
+    await vi.waitFor(() => expect(second.recorder.waiting).toBe(0), soon)
+    expect(await session()).toEqual(written)
+
+    await second.showMembers([member('node-1', { liveness: 'gone' }), member('node-2')])
+    await vi.waitFor(async () => {
+      const [row] = await table('lbsession', '-o', 'wide')
+      expect(row).toMatchObject({ 'LAST-ERROR': expect.stringContaining('the speaker of this node is not heard') })
+      expect(row).not.toHaveProperty('STATE')
+    }, soon)
+    // It was there all the time, and cannot know what is said of it but by its watch.
+    await second.showMembers([member('node-1'), member('node-2')])
+    await untilState('Established')
+    expect((await session())?.status).not.toHaveProperty('problem')
+    await first.stop()
+    running.splice(running.indexOf(first), 1)
+    await second.showMembers([member('node-1', { liveness: 'gone' }), member('node-2')])
+    await vi.waitFor(() => expect(second.recorder.waiting).toBe(0), soon)
+    expect((await session())?.status['problem']).toBe('the speaker of this node has stopped')
   })
 })
 

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import type { EventRecorder } from '../../kube/events.ts'
 import type { Transport } from '../../kube/transport.ts'
+import type { Member } from '../layer2/membership.ts'
 import type { Sources } from '../sources.ts'
 import type { RouterView } from './router.ts'
 import { createServiceRecorder } from './service-recorder.ts'
 import { endedEvent, nothingHappened, regardingPeer, type SessionMemory, sessionEvents } from './session-events.ts'
 import { createSessionRecorder } from './session-recorder.ts'
+import { createSilenceRecorder } from './silence-recorder.ts'
 
 /*
  * Tells the API server what the router's view says. Nothing waits for it and nothing depends on it: where the API server
@@ -13,6 +15,7 @@ import { createSessionRecorder } from './session-recorder.ts'
  *
  *     view ─┬→ session-events ─→ Events about BGPPeers
  *           ├→ session-recorder ─→ a BGPSessionStatus per peer: states at once, counters now and then
+ *           ├→ silence-recorder ─→ those of speakers that are not heard: that nothing is known
  *           └→ service-recorder ─→ a ServiceBGPStatus per Service: many, and nobody waits for them, so slowly
  */
 
@@ -24,11 +27,13 @@ export interface RecorderOptions {
   /** Berth's own. */
   readonly namespace: string
   readonly view: () => RouterView
+  /** The speakers, as far as this one knows for certain; empty before it does. */
+  readonly members: () => ReadonlyMap<string, Member>
   readonly log: Logger
 }
 
 export interface Recorder {
-  /** The view is another; not needed for counters, which it looks at by itself. */
+  /** The view or the members are others; not needed for counters, which it looks at by itself. */
   update(): void
   /** Works until the signal aborts; then says of each session that the speaker has stopped, which takes a second at most. */
   run(signal: AbortSignal): Promise<void>
@@ -51,6 +56,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { sources, events, node, namespace } = options
   const sessions = createSessionRecorder(options)
   const services = createServiceRecorder(options)
+  const silence = createSilenceRecorder(options)
   const stories = new Map<string, Story>()
   let timer: NodeJS.Timeout | undefined
 
@@ -83,6 +89,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     tellStories(view)
     sessions.take(view)
     if (view.plan) services.take(view.plan)
+    silence.look()
   }
 
   function update(): void {
@@ -94,13 +101,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     update,
     async run(signal) {
       const counting = setInterval(update, countEveryMs)
-      await Promise.all([sessions.run(signal), services.run(signal)])
+      await Promise.all([sessions.run(signal), services.run(signal), silence.run(signal)])
       clearInterval(counting)
       clearTimeout(timer)
       for (const name of stories.keys()) endStory(name, 'stopped')
     },
     get waiting() {
-      return sessions.waiting + services.waiting
+      return sessions.waiting + services.waiting + silence.waiting
     },
   }
 }

@@ -4,6 +4,7 @@ import {
   sessionMetadata,
   sessionRecordName,
   sessionStatusOf,
+  silentStatusOf,
   stoppedStatusOf,
 } from './session-record.ts'
 import { bfd, established, negotiated, settings, status, view } from './test-sessions.ts'
@@ -182,6 +183,28 @@ describe('what stands in the status', () => {
     })
     expect(found).not.toHaveProperty('bfd')
   })
+})
+
+test('of a speaker that is not heard others say that nothing is known, once, and leave what was known last', () => {
+  const metadata = { name: 'n', namespace: 's' }
+  const stands = sessionStatusOf(view(established(), { bfd: bfd() }), 'node-1', [], nowMs)
+  const record = parseSessionRecord({ metadata, status: stands })
+  const patch = record && silentStatusOf(record, nowMs + 60_000)
+  expect(patch).toEqual({
+    state: null,
+    bfdState: null,
+    bfd: null,
+    problem: expect.stringContaining('the speaker of this node is not heard'),
+    lastError: expect.stringContaining('the speaker of this node is not heard'),
+    conditions: [
+      expect.objectContaining({ status: 'Unknown', reason: 'SpeakerNotHeard', lastTransitionTime: at(nowMs + 60_000) }),
+    ],
+  })
+  const silent = parseSessionRecord({ metadata, status: { ...stands, ...patch } })
+  expect(silent && silentStatusOf(silent, nowMs)).toBeUndefined()
+  const ended = parseSessionRecord({ metadata, status: stoppedStatusOf(view(established()), 'node-1', [], nowMs) })
+  expect(ended?.state).toBe('Idle')
+  expect(ended && silentStatusOf(ended, nowMs)).toBeUndefined()
 })
 
 function conditions(status: object) {

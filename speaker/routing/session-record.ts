@@ -14,6 +14,7 @@ import {
   formatCapability,
   formatError,
   formatIdentifier,
+  notHeard,
   type SessionReason,
   sessionVerdict,
   stopped,
@@ -146,6 +147,23 @@ export function stoppedStatusOf(
   }
 }
 
+/**
+ * What another node's speaker changes where this record's is not heard any more (a merge patch); undefined where that is
+ * said already, or its session had ended before. What was agreed on and counted stays, as the last that is known.
+ */
+export function silentStatusOf({ state, conditions }: SessionRecord, nowMs: number): object | undefined {
+  const ended = conditions.some(({ reason }) => reason === 'SpeakerStopped' || reason === 'SpeakerNotHeard')
+  if (state === undefined || ended) return undefined
+  return {
+    state: null,
+    bfdState: null,
+    bfd: null,
+    problem: notHeard,
+    lastError: notHeard,
+    conditions: conditionsAfter(conditions, 'SpeakerNotHeard', notHeard, nowMs),
+  }
+}
+
 function remoteOf({ peer, status }: PeerView): object {
   if (status) return { remote: status.remote }
   if (!peer.settings) return {}
@@ -159,7 +177,7 @@ function conditionsAfter(
   message: string,
   nowMs: number,
 ): readonly Condition[] {
-  const status = reason === 'Established' ? 'True' : 'False'
+  const status = reason === 'Established' ? 'True' : reason === 'SpeakerNotHeard' ? 'Unknown' : 'False'
   return setCondition(before, { type: 'Established', status, reason, message }, new Date(nowMs))
 }
 

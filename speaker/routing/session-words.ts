@@ -34,6 +34,8 @@ export type SessionReason =
   | 'WaitingForRouter'
   | 'Connecting'
   | 'SpeakerStopped'
+  /** Another speaker says so: whether the session stands is not known. */
+  | 'SpeakerNotHeard'
 
 /** How it stands with the session of a peer. */
 export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict {
@@ -73,6 +75,10 @@ export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict 
 
 /** What is said of every session of a speaker that has stopped. */
 export const stopped = 'the speaker of this node has stopped'
+
+/** What the others say of the sessions of a speaker whose Lease has run out. */
+export const notHeard =
+  'the speaker of this node is not heard: its Lease has run out, and whether the session stands is not known'
 
 const reasons = { local: 'ErrorSent', remote: 'ErrorReceived', transport: 'NotConnected' } as const
 

@@ -4,6 +4,7 @@ import { createEventRecorder } from '../../kube/events.ts'
 import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import type { ServiceKey } from '../../kube/service.ts'
 import { createTransport, type Transport } from '../../kube/transport.ts'
+import type { Member } from '../layer2/membership.ts'
 import { createSources } from '../sources.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { planRoutes, type RoutePlan } from './route-plan.ts'
@@ -18,6 +19,8 @@ export interface RunningRecorder {
   readonly recorder: Recorder
   /** This is so from now on. */
   show(view: Partial<Pick<RouterView, 'peers' | 'plan'>>): void
+  /** These are the speakers from now on; resolves when the recorder has looked at them. */
+  showMembers(members: readonly Member[]): Promise<void>
   /** As SIGTERM. */
   stop(): Promise<void>
 }
@@ -40,7 +43,22 @@ export async function startRecorder(options: {
     log,
   })
   let view: RouterView = { node, peers: options.peers, plan: options.plan }
-  const recorder = createRecorder({ transport, sources, events, node, namespace, view: () => view, log })
+  let members: ReadonlyMap<string, Member> = new Map()
+  let looked = Promise.withResolvers<void>()
+  const recorder = createRecorder({
+    transport,
+    sources,
+    events,
+    node,
+    namespace,
+    view: () => view,
+    members: () => {
+      looked.resolve()
+      looked = Promise.withResolvers()
+      return members
+    },
+    log,
+  })
   const stop = new AbortController()
   const running = Promise.all([
     ...sources.watches.map(({ task }) => task.run(stop.signal)),
@@ -54,6 +72,11 @@ export async function startRecorder(options: {
     show(next) {
       view = { ...view, ...next }
       recorder.update()
+    },
+    async showMembers(next) {
+      members = new Map(next.map(one => [one.node, one]))
+      recorder.update()
+      await looked.promise
     },
     async stop() {
       stop.abort()
