@@ -42,6 +42,8 @@ export interface PeerState extends Peer {
   readonly sessionSinceMs: number
   /** What it said last, and when; `undefined` = nothing, which is what those say who miss nobody. */
   readonly opinion: { readonly sequence: number; readonly missed: readonly string[]; readonly atMs: number } | undefined
+  /** It has said goodbye: what it had is free at once. */
+  readonly left: boolean
   /** Since when we cannot count on it. */
   readonly lostSinceMs: number | undefined
 }
@@ -84,6 +86,8 @@ export type DetectorEvent =
       readonly nonce: number
       readonly missed: readonly string[]
     }
+  /** We have stopped answering and are about to end: tells everybody. To be given three times, some milliseconds apart. */
+  | { readonly kind: 'leave' }
   /** This process did not run for a while. To be given before anything that was waiting meanwhile. */
   | { readonly kind: 'woke' }
   /** `nextDueMs` has passed. */
@@ -91,6 +95,8 @@ export type DetectorEvent =
 
 /** A node on which nobody can count any more. */
 export interface Lost extends Peer {
+  /** It said so itself. */
+  readonly left: boolean
   readonly sinceMs: number
 }
 

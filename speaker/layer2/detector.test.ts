@@ -62,7 +62,7 @@ describe('a node that dies', () => {
     expect(lost(later.detector)).toBe('d')
     expect(later.actions.at(-1)).toEqual({
       kind: 'report',
-      report: { standing: 'most', lost: [{ node: 'd', run: 'd-run', sinceMs: 320 }], ownMissed: ['d'] },
+      report: { standing: 'most', lost: [{ node: 'd', run: 'd-run', left: false, sinceMs: 320 }], ownMissed: ['d'] },
     })
   })
 

@@ -24,7 +24,8 @@ import { watchGraph } from './watchers.ts'
  * this node may still answer (fence.ts).
  *
  * A session that was never up says nothing: where BFD cannot pass at all, the Leases decide alone, as if this did not exist.
- * One that the other end has shut down on purpose (AdminDown) says nothing either: its Lease says that it is leaving.
+ * One that the other end has shut down on purpose (AdminDown) says nothing either: its Lease says that it is leaving, and
+ * when it ends it says farewell, which is heard where the API server is not.
  */
 
 /** Before the first members are known. */
@@ -74,9 +75,12 @@ function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: 
       if (event.about === 'question') return answer(detector, event, actions)
       // An answer is for the fence; it says more of us than the sender's own sessions do.
       if (event.about === 'answer') return detector
+      if (event.about === 'farewell') return withPeer(detector, event.from, peer => ({ ...peer, left: true }))
       const opinion = { sequence: event.sequence, missed: event.missed, atMs: nowMs }
       return withPeer(detector, event.from, peer => ({ ...peer, opinion }))
     }
+    case 'leave':
+      return sayFarewell(detector, actions)
     case 'woke':
       return { ...detector, wokeAtMs: nowMs }
     case 'due':
@@ -100,7 +104,15 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
     else {
       // A session that is up is the new run's already: its Lease came later than its packets.
       const session = known?.session === 'up' ? 'up' : 'unknown'
-      next.set(node, { node, run, session, sessionSinceMs: nowMs, opinion: undefined, lostSinceMs: undefined })
+      next.set(node, {
+        node,
+        run,
+        session,
+        sessionSinceMs: nowMs,
+        opinion: undefined,
+        left: false,
+        lostSinceMs: undefined,
+      })
     }
   }
   const same = next.size === detector.peers.size && [...next.keys()].every(node => detector.peers.has(node))
@@ -120,6 +132,13 @@ function takeSession(detector: Detector, peer: PeerState, state: 'up' | 'down' |
       return { ...peer, session: ourFault ? 'doubted' : 'down', sessionSinceMs: nowMs }
     }
   }
+}
+
+function sayFarewell(detector: Detector, actions: DetectorAction[]): Detector {
+  const to = [...detector.peers.values()].map(({ node, run }) => ({ node, run }))
+  const { sequence } = detector
+  actions.push({ kind: 'send', to, message: { kind: 'farewell', sequence, nonce: 0, missed: [] } })
+  return { ...detector, sequence: sequence + to.length }
 }
 
 function answer(
@@ -152,7 +171,8 @@ function trust(detector: Detector, nowMs: number): Detector {
 function judge(detector: Detector, nowMs: number): Detector {
   const { self, settings } = detector
   const missed = missedBy(detector)
-  const reached = reachedFrom(self.node, unionOf(detector), missingIn(detector, nowMs))
+  const left = new Set([...detector.peers.values()].filter(peer => peer.left).map(({ node }) => node))
+  const reached = reachedFrom(self.node, unionOf(detector), missingIn(detector, nowMs), left)
   const peers = new Map(detector.peers)
   let changed = false
   for (const peer of peers.values()) {
@@ -171,7 +191,7 @@ function judge(detector: Detector, nowMs: number): Detector {
     ...detector,
     peers: changed ? peers : detector.peers,
     survivors: gone.size === 0 ? detector.graph : sameSurvivors ? detector.survivors : watchGraph(stay),
-    standing: standingOf(reached.size, peers.size + 1),
+    standing: standingOf(reached.size, peers.size + 1 - left.size),
     missed: String(missed) === String(detector.missed) ? detector.missed : missed,
   }
 }
@@ -259,8 +279,8 @@ export function reportOf({ peers, standing }: Detector): ReachReport {
   const all = [...peers.values()]
   return {
     standing,
-    lost: all.flatMap(({ node, run, lostSinceMs }) =>
-      lostSinceMs === undefined ? [] : [{ node, run, sinceMs: lostSinceMs }],
+    lost: all.flatMap(({ node, run, left, lostSinceMs }) =>
+      lostSinceMs === undefined ? [] : [{ node, run, left, sinceMs: lostSinceMs }],
     ),
     ownMissed: all.filter(({ session }) => session === 'down').map(({ node }) => node),
   }

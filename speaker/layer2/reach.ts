@@ -15,9 +15,14 @@ export type Missing = ReadonlyMap<string, ReadonlySet<string>>
 
 const nobody: ReadonlySet<string> = new Set()
 
-/** The nodes that can be counted on, seen from `self`, which is always among them. */
-export function reachedFrom(self: string, graph: WatchGraph, missing: Missing): ReadonlySet<string> {
-  let reached: ReadonlySet<string> = new Set([...graph.keys(), self])
+/** The nodes that can be counted on, seen from `self`, which is always among them. Those that have left are not asked. */
+export function reachedFrom(
+  self: string,
+  graph: WatchGraph,
+  missing: Missing,
+  left: ReadonlySet<string> = nobody,
+): ReadonlySet<string> {
+  let reached: ReadonlySet<string> = new Set([...graph.keys(), self].filter(node => !left.has(node)))
   if (missing.size === 0) return reached
   const accusers = accusersOf(missing)
   for (;;) {

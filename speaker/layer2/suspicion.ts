@@ -17,6 +17,8 @@ import type { Member } from './membership.ts'
  *   cluster of two going when one of them dies and the API server was on it.
  * - Fewer than half, and no API server: nobody counts as gone. It is we who stop.
  *
+ * Who said farewell is gone, whoever hears it.
+ *
  * A Lease that moved twice since the loss belongs to a node that lives, whatever the detector thinks: where BFD is blocked
  * between all nodes from one moment on, the Leases decide alone after one or two renewals.
  */
@@ -39,6 +41,8 @@ export function suspicionSettings(renewPeriodMs: number): SuspicionSettings {
 interface Suspicion {
   readonly run: string
   readonly sinceMs: number
+  /** It said so itself. */
+  readonly left: boolean
   /** Changes of its Lease since then. */
   readonly renewals: number
 }
@@ -109,8 +113,8 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
   }
 }
 
-function suspicionOf({ run }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
-  return known?.run === run ? known : { run, sinceMs: nowMs, renewals: 0 }
+function suspicionOf({ run, left }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
+  return known?.run === run ? { ...known, left } : { run, left, sinceMs: nowMs, renewals: 0 }
 }
 
 /** The members as the election should see them. The same object where nothing is suspected. */
@@ -132,6 +136,7 @@ export function livenessOf(
 /** Whether the loss of a node is reason enough to take over from it. */
 function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
   const { standing, provenMs, settings } = suspicions
+  if (suspicion.left) return true
   if (suspicion.renewals >= 2) return false
   if (standing === 'most') return true
   if (suspicion.renewals > 0) return false
@@ -149,7 +154,9 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
   if (standing === 'most') return undefined
   const open = [...lost].some(
     ([node, suspicion]) =>
-      suspicion.renewals === 0 || (suspicion.renewals < 2 && provenMs < suspicion.sinceMs + windowMs(node, suspicions)),
+      !suspicion.left &&
+      (suspicion.renewals === 0 ||
+        (suspicion.renewals < 2 && provenMs < suspicion.sinceMs + windowMs(node, suspicions))),
   )
   // With few that we hear, every proof that the API server hears us also keeps us answering (fence.ts).
   return open || standing === 'few' ? askedMs + settings.renewEveryMs : undefined

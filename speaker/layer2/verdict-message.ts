@@ -24,8 +24,11 @@ import { type Decoded, decoding, Malformed, Reader, Writer } from '../../net/cur
  * installation's secret.
  */
 
-/** `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce. */
-export type VerdictKind = 'verdicts' | 'question' | 'answer'
+/**
+ * `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce; `farewell` = I have
+ * stopped answering for good, take over what is left.
+ */
+export type VerdictKind = 'verdicts' | 'question' | 'answer' | 'farewell'
 
 export interface VerdictMessage {
   readonly kind: VerdictKind
@@ -43,7 +46,7 @@ export interface VerdictMessage {
 /** HMAC-SHA256 with the key of this protocol, handed in: codecs know no library. */
 export type Sign = (bytes: Uint8Array) => Uint8Array
 
-const kinds: readonly VerdictKind[] = ['verdicts', 'question', 'answer']
+const kinds: readonly VerdictKind[] = ['verdicts', 'question', 'answer', 'farewell']
 const mark = 0x4256
 const version = 1
 const fixedLength = 56

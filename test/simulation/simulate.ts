@@ -1,0 +1,86 @@
+import { spreadBound } from '../../speaker/layer2/election.ts'
+import { type Cluster, createCluster } from './cluster.ts'
+import { disturb, formatFault, randomFault, type ScheduledFault, schedule } from './faults.ts'
+import { createRandom } from './timeline.ts'
+
+/** What came of one schedule. */
+export interface Outcome {
+  readonly seed: number
+  /** The cluster and what went wrong in it, to be printed with failures. */
+  readonly story: readonly string[]
+  readonly failures: readonly string[]
+  readonly cluster: Cluster
+}
+
+const firstFaultMs = 3_000
+const calmMs = 32_000
+
+/** A cluster, and things that go wrong in it one after the other and at the same time, all by the seed. */
+export function simulate(seed: number): Outcome {
+  const random = createRandom(seed ^ 0x5eed)
+  const nodes = random.pick([1, 2, 2, 3, 3, 3, 4, 5, 5, 7, 9, 12])
+  const addresses = random.integer(1, 20)
+  const oneNetwork = random.chance(0.7)
+  const apiApart = random.chance(0.5)
+  const cluster = createCluster({ seed, nodes, addresses, apiApart })
+  const faults: ScheduledFault[] = []
+  let atMs = firstFaultMs + random.between(0, 3_000)
+  const count = random.pick([1, 1, 2, 2, 3, 4, 6])
+  for (let index = 0; index < count; index++) {
+    const lastsMs = random.pick([random.between(50, 600), random.between(300, 4_000), random.between(2_000, 25_000)])
+    faults.push({ atMs, lastsMs, fault: randomFault(random, cluster.names, oneNetwork) })
+    atMs += random.pick([random.between(0, 1_000), random.between(1_000, 8_000), random.between(5_000, 30_000)])
+  }
+  const story = [
+    `seed ${seed}: ${nodes} nodes, ${addresses} addresses, ${oneNetwork ? 'one network' : 'two networks'}, API server ${apiApart ? 'apart' : 'on side 0'}`,
+    ...faults.map(formatFault),
+  ]
+  return { seed, story, failures: play(cluster, faults), cluster }
+}
+
+/** Lets it all happen, mends everything, waits, and looks. */
+export function play(cluster: Cluster, faults: readonly ScheduledFault[]): readonly string[] {
+  const { timeline, machines, monitor } = cluster
+  disturb(cluster, () => {})
+  schedule(cluster, faults)
+  timeline.runUntil(Math.max(...faults.map(({ atMs, lastsMs }) => atMs + lastsMs), timeline.nowMs) + 1)
+  // One that was leaving when it was to be started has ended by now or will: give it time, then everybody is back.
+  for (let tries = 0; tries < 4; tries++) {
+    timeline.runUntil(timeline.nowMs + 2_000)
+    disturb(cluster, () => {
+      for (const machine of machines.values()) machine.start()
+    })
+  }
+  timeline.runUntil(timeline.nowMs + calmMs)
+  const movesBefore = total(monitor.moves)
+  timeline.runUntil(timeline.nowMs + 5_000)
+  monitor.finish()
+  return [
+    ...monitor.failures,
+    ...findWrong(cluster),
+    ...(total(monitor.moves) > movesBefore ? ['addresses move at rest'] : []),
+  ]
+}
+
+function total(moves: ReadonlyMap<string, number>): number {
+  return [...moves.values()].reduce((sum, count) => sum + count, 0)
+}
+
+/** What is not as it should be when everything has been well for a while. */
+function findWrong({ names, addresses, machines, api }: Cluster): readonly string[] {
+  const wrong: string[] = []
+  const loads = new Map(names.map(name => [name, 0]))
+  for (const [index, address] of addresses.entries()) {
+    const answerers = names.filter(name => machines.get(name)?.answers(address))
+    const record = [...api.records.values()].find(({ name }) => name.startsWith(`s${index}-`))
+    if (answerers.length !== 1) wrong.push(`in the end ${answerers.length} answer for ${address}: ${answerers.join()}`)
+    else if (record?.claim?.node !== answerers[0] || record?.published?.node !== answerers[0]) {
+      wrong.push(`in the end ${answerers.join()} answers for ${address}, and the record says ${JSON.stringify(record)}`)
+    }
+    for (const answerer of answerers) loads.set(answerer, (loads.get(answerer) ?? 0) + 1)
+  }
+  const mean = addresses.length / names.length
+  const most = Math.max(Math.ceil(mean), Math.floor(mean * spreadBound))
+  for (const [node, load] of loads) if (load > most) wrong.push(`in the end ${node} has ${load} of ${addresses.length}`)
+  return wrong
+}
