@@ -49,6 +49,17 @@ describe('no address is announced', () => {
     )
   })
 
+  test('of a Service that advertisements of another pool pass by, which are not named', () => {
+    const elsewhere = {
+      pools: { kind: 'named', pools: new Set(['other']) },
+      serviceSelectors: [labelled('tier', 'gold')],
+    } as const
+    const advertisements = [advertisement('elsewhere', elsewhere)]
+    expect(of({ advertisements, bgpAdvertisements: [bgpAdvertisement('there', elsewhere)] })).toContain(
+      'no L2Advertisement or BGPAdvertisement names its pool lan',
+    )
+  })
+
   test('that BGPAdvertisements pass by too, each for its own reason', () => {
     const bgpAdvertisements = [
       bgpAdvertisement('gold', { serviceSelectors: [labelled('tier', 'gold')] }),
@@ -212,4 +223,17 @@ test('Services with the same advertisements share one reach, whatever their addr
   }
   expect(reachOf('192.0.2.1')).toBe(reachOf('192.0.2.99'))
   expect(reachOf('192.0.2.1')).toBeDefined()
+})
+
+test('an address that no L2Advertisement speaks for is left out, and told of', () => {
+  const lan = { pools: { kind: 'named', pools: new Set(['lan']) } } as const
+  const result = survey({
+    pools: [pool('lan', '192.0.2.0/24'), pool('six', '2001:db8::/64')],
+    advertisements: [advertisement('lan', lan)],
+  }).advertisementsFor(service('web', ['192.0.2.1', '2001:db8::1']), anywhere)
+  expect(result).toMatchObject({
+    kind: 'offered',
+    offers: [{ text: '192.0.2.1' }],
+    unadvertised: [{ address: '2001:db8::1', pool: 'six', passedBy: [] }],
+  })
 })

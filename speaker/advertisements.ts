@@ -233,7 +233,7 @@ function advertisementsOf(
   })
 }
 
-/** Advertisements of both kinds that speak for the pool, but not for this Service or this address. */
+/** Advertisements of both kinds that speak for the pool, but not for this Service or this address; for layer 2, none does. */
 function passersBy(
   { layer2Advertisements, bgpAdvertisements }: Surroundings['config'],
   { family }: Address,
@@ -241,13 +241,10 @@ function passersBy(
   labels: Labels,
 ): readonly PassingAdvertisement[] {
   if (pool === undefined) return []
-  const ofLayer2 = layer2Advertisements.flatMap(
-    ({ name, pools, serviceSelectors }): readonly PassingAdvertisement[] => {
-      const passes = serviceSelectors.length > 0 && !matchesAny(serviceSelectors, labels)
-      const meant = pools.kind === 'all' || pools.pools.has(pool)
-      return passes && meant ? [{ kind: 'L2Advertisement', name, because: 'serviceSelectors' }] : []
-    },
-  )
+  // Had their serviceSelectors let the Service pass, they would speak for it.
+  const ofLayer2 = layer2Advertisements
+    .filter(({ pools }) => pools.kind === 'all' || pools.pools.has(pool))
+    .map(({ name }) => ({ kind: 'L2Advertisement', name, because: 'serviceSelectors' }) as const)
   const ofBGP = bgpAdvertisements.flatMap((advertisement): readonly PassingAdvertisement[] => {
     const because = speaksFor(advertisement, { pool, labels, family })
     if (because === 'yes' || because === 'ipAddressPools') return []

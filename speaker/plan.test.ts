@@ -523,7 +523,7 @@ describe('a Service that BGP announces', () => {
     const known = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', message) })
     expect(told('a', known, heard)).toEqual([])
     const other = service('web', ['192.0.2.1'], { conditions: announced('True', 'Announced', 'BGP: another node') })
-    expect(told('a', other, heard)).toMatchObject([{ kind: 'setCondition', event: undefined }])
+    expect(told('a', other, heard, { ripe: () => false })).toMatchObject([{ kind: 'setCondition', event: undefined }])
   })
 
   test('has a condition that says so when no session stands, once that lasts', () => {
@@ -564,6 +564,14 @@ describe('a Service that BGP announces', () => {
           message: `${message}; not at layer 2: no node can announce it: the cluster has no nodes`,
         },
       },
+    ])
+  })
+
+  test('and layer 2 cannot for the moment, is said to be so at once where nobody knows yet', () => {
+    const refused = [{ service: web, refusal: { kind: 'NoEligibleNode', nodes: [] } as const }]
+    const beside = () => ({ routing: heard, unadvertised: [] })
+    expect(plan(situation('a', { services: [] }, { refused, beside, ripe: () => false }))).toMatchObject([
+      { condition: { status: 'True' }, event: { reason: 'Announcing' } },
     ])
   })
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { BGPAdvertisement } from '../../crds/config.ts'
 import { formatAddress } from '../../net/address.ts'
 import { wellKnownCommunities } from '../bgp/community.ts'
 import { endpointsOn, labelled, node, service } from '../test-values.ts'
@@ -184,6 +185,37 @@ describe('what has not changed is the same object', () => {
     expect(back.routesByPeer.get('r1')?.every((route, index) => route === first.routesByPeer.get('r1')?.[index])).toBe(
       true,
     )
+  })
+
+  test('each route of which nothing else is said, where configuration changed what is said of others', () => {
+    const other = (localPref: number) =>
+      routingSurvey({
+        advertisements: [
+          bgpAdvertisement('all'),
+          bgpAdvertisement('gold', { localPref, serviceSelectors: [labelled('tier', 'gold')] }),
+        ],
+      })
+    const gold = { service: service('gold', ['192.0.2.3'], { labels: { tier: 'gold' } }), endpoints: anywhere }
+    const before = routePlan(other(200), [web, gold])
+    const after = routePlan(other(300), [web, gold], { before })
+    expect(after.routesByPeer.get('r1')).not.toBe(before.routesByPeer.get('r1'))
+    expect(after.routesByPeer.get('r1')?.[0]).toBe(before.routesByPeer.get('r1')?.[0])
+    expect(after.routesByPeer.get('r1')?.[1]).toMatchObject({ localPref: 300 })
+  })
+
+  test.each<Partial<BGPAdvertisement>>([
+    { localPref: 200 },
+    { multiExitDisc: 7 },
+    { asPathPrepend: 2 },
+    { weightByEndpoints: true },
+    { communities: [{ kind: 'standard', high: 1, low: 2 }] },
+    { communities: [{ kind: 'large', globalAdministrator: 1, data1: 2, data2: 3 }] },
+  ])('but not a route of which something else is said: %j', change => {
+    const before = routePlan(routingSurvey(), [web])
+    const after = routePlan(routingSurvey({ advertisements: [bgpAdvertisement('all', change)] }), [web], { before })
+    expect(after.routesByPeer.get('r1')).not.toEqual(before.routesByPeer.get('r1'))
+    const back = routePlan(routingSurvey(), [web], { before: after })
+    expect(back.routesByPeer.get('r1')).toEqual(before.routesByPeer.get('r1'))
   })
 
   test('the array of each peer that hears nothing of the change', () => {

@@ -140,6 +140,8 @@ describe('OK, it is announced', () => {
     expect(standing({}, local, endpointsOn('b', 'z'))).toEqual({ b: ['r1'] })
     expect(said({}, local, endpointsOn('b', 'z'))).toEqual([])
     expect(said({}, local, endpointsOn('b', 'z'), 'b')).toEqual(['192.0.2.1/32 r1'])
+    const both = routingSurvey().standingOf(local, endpointsOn('c', 'a'))
+    expect(both?.kind === 'announced' && [...both.peersByNode.keys()]).toEqual(['a', 'c'])
   })
 
   test('each family to the peers whose sessions carry it', () => {
@@ -251,4 +253,6 @@ test('an answer is remembered as long as the Service and its endpoints are the s
   expect(survey.standingOf(web, anywhere)).toBe(survey.standingOf(web, anywhere))
   const other = endpointsOn('z')
   expect(survey.routesOf(web, other, 'a')).not.toBe(survey.routesOf(web, anywhere, 'a'))
+  expect(survey.standingOf(web, endpointsOn())).toMatchObject({ kind: 'refused' })
+  expect(survey.standingOf(web, anywhere)).toMatchObject({ kind: 'announced' })
 })
