@@ -195,7 +195,7 @@ describe('the sessions of a node', () => {
     await controlPlane.kubectl(['delete', 'bgpsessionstatus', '-n', namespace, 'node-1.router-a'])
     await untilState('Established')
     expect((await session())?.metadata).not.toEqual(deleted?.metadata)
-    const patch = JSON.stringify({ status: { state: 'Idle', problem: 'somebody was here' } })
+    const patch = JSON.stringify({ status: { state: 'Idle', problem: 'somebody was here', conditions: null } })
     await controlPlane.kubectl([
       'patch',
       'bgpsessionstatus',
@@ -368,6 +368,22 @@ describe('the Services that a node announces', () => {
     running.splice(0)
     await start([up])
     await vi.waitFor(async () => expect(await found()).toEqual([]), soon)
+  })
+
+  test('of a Node that is deleted are removed by the others’ spokesman; nobody else would', async () => {
+    await addService('web-1')
+    await post('/api/v1/nodes', { metadata: { name: 'node-2' } })
+    const kubeconfig = await controlPlane.kubeconfig()
+    const plan = planOf(planned({ 'web-1': ['router-a'] }))
+    const second = await startRecorder({ kubeconfig, namespace, node: 'node-2', peers: [], plan })
+    const first = await start([], { plan: planned({ 'web-1': ['router-a'] }) })
+    const nodes = async () => (await found()).map(({ status }) => status['node'])
+    await vi.waitFor(async () => expect(await nodes()).toEqual(['node-1', 'node-2']), soon)
+    await second.stop()
+    await first.showMembers([member('node-1'), member('node-2', { liveness: 'gone' })])
+    await api.request({ method: 'DELETE', path: '/api/v1/nodes/node-2' })
+    await vi.waitFor(async () => expect(await nodes()).toEqual(['node-1']), soon)
+    await vi.waitFor(() => expect(first.recorder.waiting).toBe(0), soon)
   })
 
   test('wait for their turn: fifty requests a second, and sessions are written in between', async () => {

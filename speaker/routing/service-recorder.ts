@@ -1,6 +1,10 @@
+import { resourcePath } from '../../crds/resources.ts'
+import { fieldOf, listOf } from '../../kube/json.ts'
 import { createQueue } from '../../kube/queue.ts'
 import type { ServiceKey } from '../../kube/service.ts'
 import { aborted, sleep } from '../../kube/task.ts'
+import { spokesman } from '../layer2/membership.ts'
+import { installationLabel, labelValueOf, nodeLabel } from '../record-metadata.ts'
 import { createRecordWriter } from './record-writer.ts'
 import type { RecorderOptions } from './recorder.ts'
 import type { RoutePlan } from './route-plan.ts'
@@ -36,9 +40,11 @@ const requestsPerNode = 50
 const requestsPerCluster = 200
 /** Endpoints come and go; what is gone in a second need not be written. */
 const takeAfterMs = 1_000
+/** Of keys in the queue that are nodes; those of records have a slash and no space. */
+const forgetPrefix = 'forget '
 
 export function createServiceRecorder(options: RecorderOptions): ServiceRecorder {
-  const { transport, node, namespace, log } = options
+  const { transport, node, namespace, members, log } = options
   const { serviceRecords: store, services, nodes } = options.sources
   const writer = createRecordWriter<ServiceRecord>(transport, { api: serviceApi, store, parse: parseServiceRecord })
   let plan: RoutePlan | undefined
@@ -94,6 +100,7 @@ export function createServiceRecorder(options: RecorderOptions): ServiceRecorder
   }
 
   async function settle(key: string, signal: AbortSignal): Promise<void> {
+    if (key.startsWith(forgetPrefix)) return await forget(key.slice(forgetPrefix.length), signal)
     if (!isOutdated(key)) return
     await turn(signal)
     const target = wanted.get(key)
@@ -113,7 +120,31 @@ export function createServiceRecorder(options: RecorderOptions): ServiceRecorder
     if (!signal.aborted) await writer.setStatus(key, serviceStatusOf(service, node, target.peers, Date.now()))
   }
 
+  /** The records of a node that is no more: their owners are the Services, and no speaker is left to remove them. */
+  async function forget(gone: string, signal: AbortSignal): Promise<void> {
+    const labelSelector = `${installationLabel}=${namespace},${nodeLabel}=${labelValueOf(gone)}`
+    while (!signal.aborted && !nodes.get(gone)) {
+      const path = resourcePath('ServiceBGPStatus')
+      const page = await transport.request<unknown>({
+        method: 'GET',
+        path,
+        query: { labelSelector, limit: 500 },
+        signal,
+      })
+      const records = listOf(fieldOf(page, 'items')).flatMap(item => parseServiceRecord(item) ?? [])
+      if (records.length === 0) return
+      for (const record of records) {
+        await turn(signal)
+        if (signal.aborted || nodes.get(gone)) return
+        await writer.remove(record)
+      }
+    }
+  }
+
   store.subscribe(({ key }) => look(key))
+  nodes.subscribe(({ key, before, after }) => {
+    if (before && !after && key !== node && spokesman(members()) === node) queue.add(`${forgetPrefix}${key}`)
+  })
 
   return {
     take(next) {

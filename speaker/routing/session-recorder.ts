@@ -57,9 +57,10 @@ export function createSessionRecorder(options: RecorderOptions): SessionRecorder
     const { name } = view.peer
     const record = store.get(keyOf(name))
     const last = written.get(name)
-    // Somebody else has written: there is time to set that right.
+    const asked = paceOf(last?.status, statusOf(view, record))
+    // Somebody else has written: there is a little time to set that right.
     const edited = record && last && record.resourceVersion !== last.resourceVersion
-    const pace = paceOf(last?.status, statusOf(view, record)) ?? (edited ? 'soon' : undefined)
+    const pace = edited && asked !== 'now' ? 'soon' : asked
     if (!pace) return
     const sinceMs = last ? performance.now() - last.atMs : Number.POSITIVE_INFINITY
     queue.addAfter(name, delayMs(pace, sinceMs, store.size))

@@ -19,7 +19,7 @@ export interface RunningRecorder {
   readonly recorder: Recorder
   /** This is so from now on. */
   show(view: Partial<Pick<RouterView, 'peers' | 'plan'>>): void
-  /** These are the speakers from now on; resolves when the recorder has looked at them. */
+  /** These are the speakers from now on; resolves when the recorder has looked at its records by them. */
   showMembers(members: readonly Member[]): Promise<void>
   /** As SIGTERM. */
   stop(): Promise<void>
@@ -75,6 +75,7 @@ export async function startRecorder(options: {
     },
     async showMembers(next) {
       members = new Map(next.map(one => [one.node, one]))
+      if (sources.sessionRecords.size === 0) return
       recorder.update()
       await looked.promise
     },
