@@ -42,7 +42,7 @@ export interface PeerState extends Peer {
   readonly sessionSinceMs: number
   /** What it said last, and when; `undefined` = nothing, which is what those say who miss nobody. */
   readonly opinion: { readonly sequence: number; readonly missed: readonly string[]; readonly atMs: number } | undefined
-  /** It has said goodbye: what it had is free at once. */
+  /** It has said that it answers for nothing any more: what it had is free at once. */
   readonly left: boolean
   /** Since when we cannot count on it. */
   readonly lostSinceMs: number | undefined
@@ -62,6 +62,8 @@ export interface Detector {
   readonly survivors: WatchGraph
   readonly standing: Standing
   readonly sequence: number
+  /** Whether we can answer for anything: false = without any link, or about to end. */
+  readonly able: boolean
   /** What we have to say, and since when. */
   readonly missed: readonly string[]
   readonly missedSinceMs: number
@@ -86,6 +88,11 @@ export type DetectorEvent =
       readonly nonce: number
       readonly missed: readonly string[]
     }
+  /**
+   * We cannot answer for anything (no interface has a carrier), or can again. Others are told directly: the API server,
+   * which has it from our Lease, may be away.
+   */
+  | { readonly kind: 'able'; readonly able: boolean }
   /** We have stopped answering and are about to end: tells everybody. To be given three times, some milliseconds apart. */
   | { readonly kind: 'leave' }
   /** This process did not run for a while. To be given before anything that was waiting meanwhile. */

@@ -38,6 +38,7 @@ export function createDetector(self: Peer, settings: DetectorSettings): Detector
     survivors: watchGraph([self.node]),
     standing: 'most',
     sequence: 0,
+    able: true,
     missed: [],
     missedSinceMs: Number.NEGATIVE_INFINITY,
     toldAtMs: Number.NEGATIVE_INFINITY,
@@ -75,10 +76,12 @@ function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: 
       if (event.about === 'question') return answer(detector, event, actions)
       // An answer is for the fence; it says more of us than the sender's own sessions do.
       if (event.about === 'answer') return detector
-      if (event.about === 'farewell') return withPeer(detector, event.from, peer => ({ ...peer, left: true }))
+      const left = event.about === 'farewell'
       const opinion = { sequence: event.sequence, missed: event.missed, atMs: nowMs }
-      return withPeer(detector, event.from, peer => ({ ...peer, opinion }))
+      return withPeer(detector, event.from, peer => ({ ...peer, left, opinion }))
     }
+    case 'able':
+      return event.able === detector.able ? detector : { ...detector, able: event.able }
     case 'leave':
       return sayFarewell(detector, actions)
     case 'woke':
@@ -138,7 +141,7 @@ function sayFarewell(detector: Detector, actions: DetectorAction[]): Detector {
   const to = [...detector.peers.values()].map(({ node, run }) => ({ node, run }))
   const { sequence } = detector
   actions.push({ kind: 'send', to, message: { kind: 'farewell', sequence, nonce: 0, missed: [] } })
-  return { ...detector, sequence: sequence + to.length }
+  return { ...detector, able: false, sequence: sequence + to.length }
 }
 
 function answer(
@@ -244,7 +247,7 @@ function sessionNodes(detector: Detector): readonly string[] {
 
 /** Says whom we miss, when that has changed or is to be said again. */
 function tell(before: Detector, now: Detector, nowMs: number, actions: DetectorAction[]): Detector {
-  const news = now.missed !== before.missed
+  const news = now.missed !== before.missed || now.able !== before.able
   const detector = news ? { ...now, missedSinceMs: nowMs } : now
   const toAll = news || isDueForAll(detector, nowMs)
   const toMissed = detector.missed.length > 0 && nowMs >= detector.toldMissedAtMs + detector.settings.refreshToMissedMs
@@ -252,8 +255,9 @@ function tell(before: Detector, now: Detector, nowMs: number, actions: DetectorA
   const to = [...detector.peers.values()]
     .filter(({ run }) => toAll || detector.missed.includes(run))
     .map(({ node, run }) => ({ node, run }))
-  const { sequence, missed } = detector
-  if (to.length > 0) actions.push({ kind: 'send', to, message: { kind: 'verdicts', sequence, nonce: 0, missed } })
+  const { sequence, missed, able } = detector
+  const kind = able ? 'verdicts' : 'farewell'
+  if (to.length > 0) actions.push({ kind: 'send', to, message: { kind, sequence, nonce: 0, missed } })
   return {
     ...detector,
     sequence: sequence + to.length,
@@ -268,10 +272,10 @@ function isDueForAll(detector: Detector, nowMs: number): boolean {
 }
 
 /** When all are to be told next what they were told before. */
-function nextForAllMs({ missed, missedSinceMs, toldAtMs, settings }: Detector): number | undefined {
+function nextForAllMs({ able, missed, missedSinceMs, toldAtMs, settings }: Detector): number | undefined {
   const repeat = settings.repeatsMs.map(pauseMs => missedSinceMs + pauseMs).find(atMs => atMs > toldAtMs)
   if (repeat !== undefined && repeat !== Number.NEGATIVE_INFINITY) return repeat
-  return missed.length > 0 ? toldAtMs + settings.refreshMs : undefined
+  return missed.length > 0 || !able ? toldAtMs + settings.refreshMs : undefined
 }
 
 /** What main is told. */

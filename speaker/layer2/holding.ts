@@ -130,6 +130,11 @@ export function step(
     }
     case 'interfaces': {
       const next = { ...holding, interfaces: event.interfaces }
+      // Without a link nobody was answered for a while, and others may have begun.
+      const isBack = holding.interfaces.length === 0 && event.interfaces.length > 0
+      if (isBack && holding.state.kind === 'answering') {
+        return ask({ ...next, caution: { kind: 'ask', owner: undefined } }, nowMs)
+      }
       if (holding.state.kind === 'asking') {
         return withInquiry(next, inquire(holding.state.inquiry, event, nowMs), knowledge, nowMs)
       }

@@ -25,8 +25,8 @@ import { type Decoded, decoding, Malformed, Reader, Writer } from '../../net/cur
  */
 
 /**
- * `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce; `farewell` = I have
- * stopped answering for good, take over what is left.
+ * `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce; `farewell` = whom I
+ * miss, and I answer for nothing any more: take over what is left. Later verdicts take it back.
  */
 export type VerdictKind = 'verdicts' | 'question' | 'answer' | 'farewell'
 

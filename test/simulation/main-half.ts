@@ -288,7 +288,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       records,
       wire: announced,
       seen,
-      yielded: new Set(),
+      rivals: new Map(),
       ripe: key => ripe.has(key),
       stopping: leaving,
       beside: () => ({ routing: undefined, unadvertised: [] }),

@@ -304,6 +304,7 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
     },
     setCarrier(has) {
       carrier = has
+      toDetector({ kind: 'able', able: has })
       for (const address of holdings.keys()) toHolding(address, { kind: 'interfaces', interfaces: has ? eth0 : [] })
       world.onAnswers(machine.name, undefined)
     },
