@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { member } from '../test-values.ts'
+import type { ReachReport, Standing } from './detector-state.ts'
+import { livenessOf, nextChangeMs, noSuspicions, type SuspicionEvent, step, suspicionSettings } from './suspicion.ts'
+
+const settings = suspicionSettings(3_000)
+const members = new Map(['a', 'b', 'c', 'd', 'e'].map(name => [name, member(name)]))
+
+type Timed = readonly [nowMs: number, event: SuspicionEvent]
+
+function reach(standing: Standing, lost: string, ownMissed = '', left = false): SuspicionEvent {
+  const report: ReachReport = {
+    standing,
+    lost: [...lost].map(node => ({ node, run: `${node}-run`, left, sinceMs: 0 })),
+    ownMissed: [...ownMissed],
+  }
+  return { kind: 'reach', report }
+}
+
+const leaseOf = (node: string, run = `${node}-run`): SuspicionEvent => ({ kind: 'leaseChanged', node, run })
+const renewed = (sentMs: number): SuspicionEvent => ({ kind: 'renewed', sentMs })
+
+function after(events: readonly Timed[]) {
+  let suspicions = noSuspicions(settings)
+  const renewals: number[] = []
+  for (const [nowMs, event] of events) {
+    const [next, { renew }] = step(suspicions, event, nowMs)
+    suspicions = next
+    if (renew) renewals.push(nowMs)
+  }
+  return { suspicions, renewals }
+}
+
+function gone(events: readonly Timed[], nowMs: number): string {
+  const alive = livenessOf(members, after(events).suspicions, nowMs)
+  return [...alive].flatMap(([node, { liveness }]) => (liveness === 'gone' ? [node] : [])).join('')
+}
+
+test('where nobody is lost, the members are the same object', () => {
+  expect(livenessOf(members, noSuspicions(settings), 0)).toBe(members)
+})
+
+describe('together with most of the members', () => {
+  test('whoever is lost is gone at once, and no longer when it is found again', () => {
+    expect(gone([[300, reach('most', 'e')]], 300)).toBe('e')
+    expect(
+      gone(
+        [
+          [300, reach('most', 'e')],
+          [900, reach('most', '')],
+        ],
+        900,
+      ),
+    ).toBe('')
+  })
+
+  test('one change of its Lease may have been on its way, a second shows that it lives', () => {
+    const lost: Timed[] = [[300, reach('most', 'e')]]
+    expect(gone([...lost, [310, leaseOf('e')]], 400)).toBe('e')
+    expect(gone([...lost, [310, leaseOf('e')], [3_310, leaseOf('e')]], 3_400)).toBe('')
+  })
+
+  test('a new run of it has nothing to do with that', () => {
+    expect(
+      gone(
+        [
+          [300, reach('most', 'e')],
+          [400, leaseOf('e', 'e-next')],
+        ],
+        400,
+      ),
+    ).toBe('')
+    const restarted = new Map(members).set('e', { ...member('e'), facts: { ...member('e').facts, run: 'e-next' } })
+    const { suspicions } = after([[300, reach('most', 'e')]])
+    expect(livenessOf(restarted, suspicions, 400).get('e')?.liveness).toBe('alive')
+  })
+})
+
+describe('with few', () => {
+  const lost: Timed[] = [[300, reach('few', 'cde', 'cd')]]
+
+  test('nobody is gone while the API server says nothing, however long', () => {
+    expect(gone(lost, 3_600_000)).toBe('')
+  })
+
+  test('whoever shows no life on the API server is gone: those that know that they are missed soon, others after a period', () => {
+    expect(gone([...lost, [820, renewed(799)]], 820)).toBe('')
+    expect(gone([...lost, [820, renewed(801)]], 820)).toBe('cd')
+    expect(gone([...lost, [4_320, renewed(4_301)]], 4_320)).toBe('cde')
+  })
+
+  test('whoever has renewed its Lease since is not', () => {
+    expect(gone([...lost, [350, leaseOf('c')], [820, renewed(801)]], 820)).toBe('d')
+  })
+
+  test('whoever said farewell is gone without further ado', () => {
+    expect(gone([[300, reach('few', 'c', '', true)]], 300)).toBe('c')
+  })
+})
+
+describe('with half', () => {
+  const lost: Timed[] = [[300, reach('half', 'b', 'b')]]
+
+  test('and no API server, the other half is gone after three seconds', () => {
+    expect(gone(lost, 3_299)).toBe('')
+    expect(nextChangeMs(after(lost).suspicions, 3_000)).toBe(3_300)
+    expect(gone(lost, 3_300)).toBe('b')
+  })
+
+  test('and the API server, it is gone when it shows no life there', () => {
+    expect(gone([...lost, [820, renewed(801)]], 820)).toBe('b')
+    expect(gone([...lost, [340, leaseOf('b')], [820, renewed(801)]], 9_000)).toBe('')
+  })
+})
+
+describe('our own Lease is renewed', () => {
+  test('at once when we miss somebody, who may miss us', () => {
+    expect(after([[300, reach('most', 'e', 'e')]]).renewals).toEqual([300])
+    expect(after([[300, reach('most', 'e')]]).renewals).toEqual([])
+  })
+
+  test('again and again while it depends on it', () => {
+    const lost: Timed[] = [[300, reach('half', 'b', 'b')]]
+    expect(nextChangeMs(after(lost).suspicions, 300)).toBe(900)
+    expect(after([...lost, [899, { kind: 'due' }], [900, { kind: 'due' }], [901, { kind: 'due' }]]).renewals).toEqual([
+      300, 900,
+    ])
+  })
+
+  test('no more when the loss is settled', () => {
+    const settled: Timed[] = [
+      [300, reach('half', 'b', 'b')],
+      [350, leaseOf('b')],
+      [950, leaseOf('b')],
+    ]
+    expect(after([...settled, [2_000, { kind: 'due' }]]).renewals).toEqual([300])
+  })
+})
