@@ -23,6 +23,8 @@ const nodeAddress = '192.0.2.11'
 /** For a speaker that starts on a machine with much else to do. */
 const patienceMs = 60_000
 
+const statusIfThere = ['--ignore-not-found', '-o', 'jsonpath={.status}'] as const
+
 describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
   let lab: Lab
   /** One each for FRR and GoBGP. */
@@ -96,7 +98,7 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
   const sessionState = (peer: string, words: string): Promise<string> =>
     until(
       `${peer} is said to be ${words}`,
-      () => kubectl(['get', 'bgpsessionstatus', '-n', 'berth-system', `node-1.${peer}`, '-o', 'jsonpath={.status}']),
+      () => kubectl(['get', 'bgpsessionstatus', `node-1.${peer}`, '-n', 'berth-system', ...statusIfThere]),
       text => text.includes(words),
       patienceMs,
     )
