@@ -53,9 +53,33 @@ export function planUpdates(
   wanted: readonly Advertisement[],
   context: AttributeContext,
 ): Planned {
+  const next = new Map<string, Said>()
+  const { updates, tooLong } = say(next, adjRibOut, wanted, context)
+  const withdrawn = [...adjRibOut].filter(([key]) => !next.has(key)).map(([, { prefix }]) => prefix)
+  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: next, tooLong }
+}
+
+/** The same where all that is wanted is as it was but for this: nothing else is looked at. No prefix is in both lists. */
+export function planChange(
+  adjRibOut: AdjRibOut,
+  change: { readonly wanted: readonly Advertisement[]; readonly gone: readonly AddressPrefix[] },
+  context: AttributeContext,
+): Planned {
+  const next = new Map(adjRibOut)
+  const withdrawn = change.gone.filter(prefix => next.delete(prefixKey(prefix)))
+  const { updates, tooLong } = say(next, adjRibOut, change.wanted, context)
+  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: next, tooLong }
+}
+
+/** Notes in `next` what is wanted, and packs what of it has not been said yet. */
+function say(
+  next: Map<string, Said>,
+  adjRibOut: AdjRibOut,
+  wanted: readonly Advertisement[],
+  context: AttributeContext,
+): Pick<Planned, 'updates' | 'tooLong'> {
   const groups = new Map<string, Group>()
   const sayingOf = sayingsIn(context)
-  const next = new Map<string, Said>()
   const latest = new Map(wanted.map(advertisement => [prefixKey(advertisement.prefix), advertisement]))
   const tooLong: AddressPrefix[] = []
   for (const [key, advertisement] of latest) {
@@ -71,9 +95,7 @@ export function planUpdates(
     if (group) group.prefixes.push(prefix)
     else groups.set(saying, { sample: advertisement, room, prefixes: [prefix] })
   }
-  const withdrawn = [...adjRibOut].filter(([key]) => !next.has(key)).map(([, { prefix }]) => prefix)
-  const updates = [...withdrawals(withdrawn), ...[...groups.values()].flatMap(announcements)]
-  return { updates, adjRibOut: next, tooLong }
+  return { updates: [...groups.values()].flatMap(announcements), tooLong }
 }
 
 /** Everything of the family counts as unsaid, so that it is said or withdrawn again: the answer to ROUTE-REFRESH. */
@@ -169,6 +191,6 @@ function fill(prefixes: readonly AddressPrefix[], room: number): readonly (reado
 }
 
 /** Equal for equal prefixes; cheaper than their text. */
-function prefixKey({ address, length }: AddressPrefix): string {
+export function prefixKey({ address, length }: AddressPrefix): string {
   return `${address.family}${address.value.toString(36)}/${length}`
 }

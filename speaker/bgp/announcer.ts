@@ -1,16 +1,17 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { IpFamily } from '../../net/address.ts'
-import { type AdjRibOut, forget, planUpdates } from './adj-rib-out.ts'
+import type { AdjRibOut } from './adj-rib-out.ts'
 import { familyOf } from './family.ts'
 import { encodeMessage, type ReceivedMessage, routeRefreshSubtypes } from './message.ts'
 import type { Session } from './negotiate.ts'
 import { nextHopsOf, parseSocketAddress } from './next-hop.ts'
 import { formatNotification } from './notification.ts'
-import { exportRoutes, formatPrefix, type Route } from './route.ts'
+import { formatPrefix, type Route } from './route.ts'
 import type { PeerSettings } from './settings.ts'
 import type { SessionStatus } from './status.ts'
 import { localAddresses } from './tcp.ts'
+import { forgetTold, tell, toldNothing } from './told.ts'
 import { endOfRib, endOfRibFamily, type Update } from './update.ts'
 
 export interface AnnouncerOptions {
@@ -37,7 +38,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   // The socket forgets its addresses when it breaks; status may be asked for later.
   const { localAddress = '', remotePort = 0 } = socket
   let routes: readonly Route[] | undefined
-  let adjRibOut: AdjRibOut = new Map()
+  let told = toldNothing
   let scheduled = false
   let endOfRibSent = false
   let withoutNextHop: readonly IpFamily[] = []
@@ -60,17 +61,16 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     // A peer that does not read is told when it does, and then only what is still true: nothing piles up here.
     if (!routes || !local || !socket.writable || socket.writableNeedDrain) return
     const nextHops = nextHopsOf(local, settings.nextHops, localAddresses())
-    const exported = exportRoutes(routes, { ...session, localAs: settings.localAs, nextHops })
-    const planned = planUpdates(adjRibOut, exported.advertisements, session)
+    const telling = tell(told, routes, { ...session, localAs: settings.localAs, nextHops })
     socket.cork()
-    for (const update of planned.updates) write(update)
+    for (const update of telling.updates) write(update)
     if (!endOfRibSent) for (const family of session.families) write(endOfRib(family))
     socket.uncork()
-    adjRibOut = planned.adjRibOut
-    noteProblems(exported.withoutNextHop, planned.tooLong.map(formatPrefix))
-    if (planned.updates.length > 0)
-      log.debug({ messages: planned.updates.length, routes: adjRibOut.size }, 'BGP routes sent')
-    if (planned.updates.length > 0 || !endOfRibSent) onChange()
+    told = telling.told
+    noteProblems(telling.withoutNextHop, telling.tooLong.map(formatPrefix))
+    if (telling.updates.length > 0)
+      log.debug({ messages: telling.updates.length, routes: told.adjRibOut.size }, 'BGP routes sent')
+    if (telling.updates.length > 0 || !endOfRibSent) onChange()
     endOfRibSent = true
   }
 
@@ -120,14 +120,14 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       if (message.kind === 'update') return receiveUpdate(message)
       const family = familyOf(message)
       if (message.subtype !== routeRefreshSubtypes.request || !family || !session.families.includes(family)) return
-      adjRibOut = forget(adjRibOut, family)
+      told = forgetTold(told, family)
       schedule()
     },
     status: () => ({
       negotiated: session,
       localAddress,
       remotePort,
-      prefixesSent: countByFamily(adjRibOut),
+      prefixesSent: countByFamily(told.adjRibOut),
       prefixesReceived: { ...prefixesReceived },
       updatesWithErrors,
       endOfRibReceived: [...endOfRibReceived],
