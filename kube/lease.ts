@@ -8,6 +8,8 @@ import type { Transport } from './transport.ts'
 export interface LeaseHolder {
   /** Monotonic time just before the last successful write was sent: others take the lease for live at least from then on. */
   readonly renewedAtMs: number
+  /** The Lease's resourceVersion after that write. */
+  readonly renewedVersion: string | undefined
   /** The facts changed: write them now. */
   touch(): void
 }
@@ -23,6 +25,8 @@ export interface HoldOptions {
   readonly holderIdentity: string
   readonly leaseDurationSeconds: number
   readonly renewPeriodMs: number
+  /** A write was answered. */
+  readonly onRenewed?: () => void
   readonly log: Logger
 }
 
@@ -66,6 +70,7 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
     })
     ownVersion = parseLease(answer)?.resourceVersion
     renewedAtMs = sentMs
+    options.onRenewed?.()
   }
 
   /** After a refusal: goes on from what is there, unless that is a later run of the same program. */
@@ -123,6 +128,9 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
     run,
     get renewedAtMs() {
       return renewedAtMs
+    },
+    get renewedVersion() {
+      return ownVersion
     },
     touch: () => wake.abort(),
   }

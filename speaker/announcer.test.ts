@@ -1,34 +1,30 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createAnnouncer } from './announcer.ts'
+import { createAnnouncer, rivalLastsMs } from './announcer.ts'
 import type { WireCommand } from './wire/messages.ts'
 
 const address = '192.0.2.1'
-const seen = { kind: 'seen', address, interface: 'eth0', mac: '02:00:00:00:00:0b' } as const
+const mac = '02:00:00:00:00:0b'
+const seen = { kind: 'seen', address, interface: 'eth0', mac } as const
+const conflict = { kind: 'conflict', address, interface: 'eth0', mac } as const
+const first = { kind: 'ask', owner: undefined } as const
 
 function setUp() {
   const sent: WireCommand[] = []
-  const world = { cutOff: false, rightful: true, node: 'b' as string | undefined, changes: 0 }
+  const world = { node: 'b' as string | undefined, changes: 0 }
   const announcer = createAnnouncer({
     send: command => sent.push(command),
     nodeOf: () => world.node,
-    isCutOff: () => world.cutOff,
-    isRightful: () => world.rightful,
     onChange: () => world.changes++,
     log: pino({ level: 'silent' }),
   })
-  announcer.announce([{ address, interfaces: 'all' }])
+  announcer.announce([{ address, interfaces: 'all' }], first)
   sent.length = 0
   return { sent, world, announcer }
 }
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
-
-const again = [
-  { kind: 'withdraw', addresses: [address] },
-  { kind: 'announce', announcements: [{ address, interfaces: 'all' }] },
-]
 
 test('the wire is told, and believed when it says where it announces', () => {
   const { announcer, world } = setUp()
@@ -41,54 +37,77 @@ test('the wire is told, and believed when it says where it announces', () => {
   expect(world.changes).toBe(1)
 })
 
-describe("another speaker's packet", () => {
-  test('is evidence for the next plan, and no reason to defend what is given up on its account', () => {
-    const { announcer, sent, world } = setUp()
+test('what is withheld is not announced, until it is again', () => {
+  const { announcer } = setUp()
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })
+  announcer.take({ kind: 'withheld', address, because: 'yielded' })
+  expect(announcer.wire.get(address)?.announcedOn).toBeUndefined()
+  announcer.take({ kind: 'contested', address, finding: { kind: 'noLink' } })
+  expect(announcer.wire.get(address)?.announcedOn).toEqual([])
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })
+  expect(announcer.wire.get(address)?.announcedOn).toEqual(['eth0'])
+})
+
+test('another caution is said once', () => {
+  const { announcer, sent } = setUp()
+  announcer.recaution([address], first)
+  expect(sent).toEqual([])
+  const caution = { kind: 'ask', owner: 'b' } as const
+  announcer.recaution([address], caution)
+  announcer.recaution([address], caution)
+  expect(sent).toEqual([{ kind: 'caution', addresses: [address], caution }])
+})
+
+describe('another station', () => {
+  test('that is a speaker is evidence of a hand-over; a stranger is none', () => {
+    const { announcer, world } = setUp()
     announcer.take(seen)
     expect(announcer.seen).toEqual(new Map([[address, 'b']]))
-    world.rightful = false
-    vi.advanceTimersByTime(60_000)
-    expect(sent).toEqual([])
+    const other = setUp()
+    other.world.node = undefined
+    other.announcer.take(seen)
+    expect(other.announcer.seen.size).toBe(0)
+    expect(world.changes).toBe(1)
   })
 
-  test('is answered where the address is still ours a second later, and is no evidence any more', () => {
-    const { announcer, sent } = setUp()
+  test('that keeps what is ours is a rival and no evidence any more, counted each time and told once', () => {
+    const { announcer, world } = setUp()
     announcer.take(seen)
-    vi.advanceTimersByTime(999)
-    expect(sent).toEqual([])
-    vi.advanceTimersByTime(1)
-    expect(sent).toEqual(again)
+    announcer.take(conflict)
+    announcer.take(conflict)
     expect(announcer.seen.size).toBe(0)
+    expect(announcer.rivals.get(address)).toMatchObject({ interface: 'eth0', mac, node: 'b' })
+    expect(announcer.conflicts).toBe(2)
+    expect(world.changes).toBe(2)
   })
-})
 
-test('a stranger that goes on is answered once in ten seconds, and counted each time', () => {
-  const { announcer, sent, world } = setUp()
-  world.node = undefined
-  for (let second = 0; second < 19; second++) {
-    announcer.take(seen)
-    vi.advanceTimersByTime(1_000)
-  }
-  expect(sent).toEqual([...again, ...again])
-  expect(announcer.conflicts).toBe(19)
-})
+  test('that is heard of no more is forgotten', () => {
+    const { announcer, world } = setUp()
+    announcer.take(conflict)
+    vi.advanceTimersByTime(rivalLastsMs - 1_000)
+    announcer.take(conflict)
+    vi.advanceTimersByTime(rivalLastsMs - 1_000)
+    expect(announcer.rivals.size).toBe(1)
+    vi.advanceTimersByTime(rivalLastsMs)
+    expect(announcer.rivals.size).toBe(0)
+    expect(world.changes).toBe(2)
+  })
 
-test('while cut off, an address that another station announces is given up until we know better', () => {
-  const { announcer, sent, world } = setUp()
-  world.cutOff = true
-  announcer.take(seen)
-  expect(announcer.yielded).toEqual(new Set([address]))
-  announcer.withdraw([address])
-  vi.advanceTimersByTime(60_000)
-  expect(sent).toEqual([{ kind: 'withdraw', addresses: [address] }])
-  announcer.endYielding()
-  expect(announcer.yielded.size).toBe(0)
-  expect(world.changes).toBe(2)
+  test('that answered before we began is a rival where it is a stranger, and waited for where it is a speaker', () => {
+    const { announcer, world } = setUp()
+    const contested = { kind: 'contested', address, finding: { kind: 'answered', interface: 'eth0', mac } } as const
+    announcer.take(contested)
+    expect(announcer.rivals.size).toBe(0)
+    world.node = undefined
+    announcer.take(contested)
+    expect(announcer.rivals.get(address)).toMatchObject({ mac, node: undefined })
+  })
 })
 
 test('what is withdrawn is forgotten, and packets for it say nothing', () => {
   const { announcer, world } = setUp()
   announcer.withdraw([address])
   announcer.take(seen)
-  expect([announcer.wire.size, announcer.seen.size, world.changes]).toEqual([0, 0, 0])
+  announcer.take(conflict)
+  expect([announcer.wire.size, announcer.seen.size, announcer.rivals.size, world.changes]).toEqual([0, 0, 0, 0])
 })

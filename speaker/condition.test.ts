@@ -19,7 +19,7 @@ function byBGP(more: Partial<Announced> = {}): Announced {
 }
 
 const where = '192.0.2.1 from node a on eth0'
-const layer2 = { kind: 'announcing', where, unadvertised: [] } as const
+const layer2 = { kind: 'announcing', where, unadvertised: [], rivals: [] } as const
 const six: UnadvertisedAddress = { address: '2001:db8::1', pool: 'lan', passedBy: [] }
 const notAsked: Refusal = { kind: 'NoAdvertisement', addresses: [{ address: '192.0.2.1', pool: 'lan', passedBy: [] }] }
 const noCarrier: Refusal = { kind: 'NoEligibleNode', nodes: [{ kind: 'noCarrier', node: 'a', interfaces: ['eth0'] }] }

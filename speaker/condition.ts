@@ -1,5 +1,14 @@
 import type { Condition, Service } from '../kube/service.ts'
-import { fewOf, formatRefusal, formatUnadvertised, plural, type Refusal, type UnadvertisedAddress } from './refusal.ts'
+import {
+  type AddressRival,
+  fewOf,
+  formatRefusal,
+  formatRival,
+  formatUnadvertised,
+  plural,
+  type Refusal,
+  type UnadvertisedAddress,
+} from './refusal.ts'
 import { formatDisagreement } from './routing/terms.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
 
@@ -37,6 +46,8 @@ export type Layer2Verdict =
       readonly where: string
       /** Addresses that no L2Advertisement speaks for. */
       readonly unadvertised: readonly UnadvertisedAddress[]
+      /** Other stations that have one of its addresses too. */
+      readonly rivals: readonly AddressRival[]
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
@@ -44,7 +55,7 @@ export type Layer2Verdict =
 export function conditionFor(layer2: Layer2Verdict, routing: RoutingVerdict | undefined): AnnouncedCondition {
   if (layer2.kind === 'announcing') {
     const rest = [...formatRouting(routing), ...formatSilence(layer2.unadvertised, routing)]
-    return announced([`layer 2: announcing ${layer2.where}`, ...rest])
+    return announced([`layer 2: announcing ${layer2.where}`, ...layer2.rivals.map(formatRival), ...rest])
   }
   const { refusal } = layer2
   if (isAnnounced(routing)) {

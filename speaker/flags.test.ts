@@ -17,6 +17,10 @@ test('without any, the defaults of a pod', () => {
     renewPeriodSeconds: 3,
     handOverTimeoutSeconds: 5,
     bgpDwellSeconds: 2,
+    speakerKeyFile: undefined,
+    speakerPort: 7947,
+    speakerIntervalMs: 100,
+    speakerMultiplier: 3,
   })
 })
 

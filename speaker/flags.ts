@@ -18,6 +18,13 @@ export interface SpeakerFlags {
   readonly handOverTimeoutSeconds: number
   /** How long routers have to find other ways before a speaker that stops ends its BGP sessions. */
   readonly bgpDwellSeconds: number
+  /** A file with the secret that all speakers share; without it their Leases alone tell who lives. */
+  readonly speakerKeyFile: string | undefined
+  /** UDP, by which speakers tell each other whom they miss. */
+  readonly speakerPort: number
+  /** Between two BFD packets of speakers, and how many may be missing. */
+  readonly speakerIntervalMs: number
+  readonly speakerMultiplier: number
 }
 
 const program = {
@@ -47,6 +54,19 @@ const program = {
       hint: 'SECONDS',
       text: 'how long routers have, once told of a stop, until the BGP sessions end; 0 = no time (default 2)',
     },
+    'speaker-key-file': {
+      hint: 'FILE',
+      text: 'secret of 16 octets or more that all speakers share, to look after each other; without it only Leases do',
+    },
+    'speaker-port': { hint: 'PORT', text: 'UDP port by which speakers talk to each other (default 7947)' },
+    'speaker-interval': {
+      hint: 'MILLISECONDS',
+      text: 'between two BFD packets from speaker to speaker; 10 to 10000 (default 100)',
+    },
+    'speaker-multiplier': {
+      hint: 'NUMBER',
+      text: 'so many BFD packets missing, a speaker is missed; 2 to 50 (default 3)',
+    },
   },
 } as const
 
@@ -65,6 +85,10 @@ export function readFlags(
       leaseDurationSeconds: given.number('lease-duration', 10, { min: 2, max: 3_600 }),
       renewPeriodSeconds: given.number('renew-period', 3, { min: 0.2, max: 1_200, fraction: true }),
       handOverTimeoutSeconds: given.number('hand-over-timeout', 5, { min: 0, max: 600, fraction: true }),
+      speakerKeyFile: given.text('speaker-key-file'),
+      speakerPort: given.number('speaker-port', 7947, { min: 1, max: 65_535 }),
+      speakerIntervalMs: given.number('speaker-interval', 100, { min: 10, max: 10_000 }),
+      speakerMultiplier: given.number('speaker-multiplier', 3, { min: 2, max: 50 }),
       bgpDwellSeconds: given.number('bgp-dwell-seconds', 2, { min: 0, max: 600, fraction: true }),
     }
     // With less than two renewals in the duration, one that is late would look like a death.

@@ -1,8 +1,10 @@
 import { loadCredentials } from '../kube/credentials.ts'
 import { createTransport } from '../kube/transport.ts'
 import { createLog } from '../program/log.ts'
+import type { ClusterOptions } from './cluster-feed.ts'
 import { readFlags, type SpeakerFlags } from './flags.ts'
 import { createSpeakerHttp } from './http.ts'
+import { readKeyFile } from './key-file.ts'
 import { saveMemory } from './memory.ts'
 import { createSpeaker } from './speaker.ts'
 import { startWire } from './wire/wire.ts'
@@ -20,7 +22,9 @@ async function main(flags: SpeakerFlags): Promise<void> {
   }
   const transport = createTransport(await loadCredentials(flags.kubeconfig), { userAgent: 'berth-speaker' })
   const { nodeName: node, ...options } = flags
-  const speaker = createSpeaker({ ...options, node, transport, startWire, log })
+  const cluster = await clusterOf(flags)
+  if (!cluster) log.warn('without --speaker-key-file the death of a node is noticed when its Lease is over')
+  const speaker = createSpeaker({ ...options, node, transport, cluster, startWire, log })
   const http = flags.port === 0 ? undefined : await createSpeakerHttp(speaker.health)
   try {
     await http?.listen({ host: '::', port: flags.port })
@@ -34,6 +38,12 @@ async function main(flags: SpeakerFlags): Promise<void> {
     await http?.close()
     transport.close()
   }
+}
+
+async function clusterOf(flags: SpeakerFlags): Promise<ClusterOptions | undefined> {
+  if (flags.speakerKeyFile === undefined) return undefined
+  const { speakerPort: port, speakerIntervalMs: intervalMs, speakerMultiplier: detectMultiplier } = flags
+  return { key: await readKeyFile(flags.speakerKeyFile), port, intervalMs, detectMultiplier }
 }
 
 saveMemory()

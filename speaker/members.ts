@@ -3,6 +3,7 @@ import { holdLease } from '../kube/lease.ts'
 import type { Store } from '../kube/store.ts'
 import { sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
+import type { ReachReport } from './layer2/detector-state.ts'
 import {
   factsAnnotation,
   type SpeakerLease,
@@ -11,6 +12,7 @@ import {
   speakerLeaseName,
 } from './layer2/facts.ts'
 import {
+  cutOffAfterMs,
   isCutOff,
   type Member,
   type Membership,
@@ -23,15 +25,30 @@ import {
   suspects,
 } from './layer2/membership.ts'
 
+import {
+  livenessOf,
+  nextChangeMs,
+  noSuspicions,
+  type SuspicionEvent,
+  type Suspicions,
+  step,
+  suspicionSettings,
+} from './layer2/suspicion.ts'
+
 /*
  * Who is there, kept current: this node's own Lease with its facts, the Leases of the others, and the time that passes
- * between their renewals. What is concluded from that is layer2/membership.ts's.
+ * between their renewals. What is concluded from that is layer2/membership.ts's; and what from the detector's word, which
+ * comes from the wire thread and long before any Lease is over, is layer2/suspicion.ts's.
  */
 
 /** The speakers of all nodes, as this one sees them. */
 export interface Members {
-  /** The same object as long as nothing that counts has changed. */
+  /** Who counts as there: the same object as long as nothing that counts has changed. */
   current(): ReadonlyMap<string, Member>
+  /** Those of the Leases alone: a node that the detector has lost may still be among them. */
+  byLease(): ReadonlyMap<string, Member>
+  /** The detector's word on whom this node can count on. */
+  takeReach(report: ReachReport): void
   /** Our own Lease, of this run, has come back by the watch: before that we must not decide. */
   joined(): boolean
   /** Our own Lease must have run out for those who can see it. */
@@ -59,8 +76,10 @@ export interface MembersOptions {
   readonly renewPeriodSeconds: number
   /** `current` is another now. */
   readonly onChange: () => void
-  /** Our own renewal came back: what we see is fresh. */
-  readonly onRenewal: () => void
+  /** `byLease` is another now. */
+  readonly onLeases: () => void
+  /** A renewal of our own Lease has come back through the watch; when it was sent, by `performance.now()`. */
+  readonly onProven: (sentMs: number) => void
   /** Until our own renewal comes back again, nothing is known for certain. */
   readonly onCutOff: () => void
   readonly log: Logger
@@ -76,6 +95,10 @@ export function createMembers(options: MembersOptions): Members {
   const renewPeriodMs = options.renewPeriodSeconds * 1000
   let membership: Membership = noMembership(self, renewPeriodMs * stepsPerPeriod, performance.now())
   let members: ReadonlyMap<string, Member> = new Map()
+  let alive: ReadonlyMap<string, Member> = new Map()
+  let suspicions: Suspicions = noSuspicions(suspicionSettings(renewPeriodMs))
+  let suspicionTimer: NodeJS.Timeout | undefined
+  let provenVersion = ''
   let toldFacts = ''
   let factsTimer: NodeJS.Timeout | undefined
 
@@ -88,6 +111,7 @@ export function createMembers(options: MembersOptions): Members {
     holderIdentity: `${self.node}/${self.run}`,
     leaseDurationSeconds: options.leaseDurationSeconds,
     renewPeriodMs,
+    onRenewed: prove,
     log,
   })
 
@@ -107,18 +131,50 @@ export function createMembers(options: MembersOptions): Members {
   function take(event: MembershipEvent): void {
     const before = membership
     membership = observe(membership, event)
-    if (membership.readAtMs !== before.readAtMs) options.onRenewal()
+    if (event.kind === 'leaseSeen' && membership !== before) {
+      const { node, facts } = event.lease
+      if (node !== self.node && before.observations.has(node)) suspect({ kind: 'leaseChanged', node, run: facts.run })
+    }
+    prove()
     judge()
   }
 
+  /** What we wrote last has come back by the watch, in whichever order the two answers arrive. */
+  function prove(): void {
+    const version = membership.observations.get(self.node)?.lease.resourceVersion
+    if (version === undefined || version === provenVersion || version !== lease.renewedVersion) return
+    provenVersion = version
+    options.onProven(lease.renewedAtMs)
+    suspect({ kind: 'renewed', sentMs: lease.renewedAtMs })
+  }
+
+  /** The detector's side: whom it lost, and whether that is reason enough. */
+  function suspect(event: SuspicionEvent): void {
+    const nowMs = performance.now()
+    const [after, { renew }] = step(suspicions, event, nowMs)
+    suspicions = after
+    if (renew) lease.touch()
+    judge()
+    clearTimeout(suspicionTimer)
+    const dueMs = nextChangeMs(suspicions, nowMs)
+    if (dueMs === undefined) return
+    suspicionTimer = setTimeout(() => suspect({ kind: 'due' }), dueMs - nowMs + 1)
+    suspicionTimer.unref()
+  }
+
   function judge(): void {
-    const after = membersOf(membership)
-    if (sameMembers(members, after)) return
-    for (const [name, { liveness }] of after) {
-      if (members.get(name)?.liveness !== liveness) log.info({ speaker: name, liveness }, 'speaker')
+    const byLease = membersOf(membership)
+    if (!sameMembers(members, byLease)) {
+      members = byLease
+      options.onLeases()
     }
-    for (const name of members.keys()) if (!after.has(name)) log.info({ speaker: name }, 'speaker has left')
-    members = after
+    const after = livenessOf(members, suspicions, performance.now())
+    if (sameMembers(alive, after)) return
+    for (const [name, { liveness }] of after) {
+      if (alive.get(name)?.liveness !== liveness) log.info({ speaker: name, liveness }, 'speaker')
+    }
+    for (const name of alive.keys()) if (!after.has(name)) log.info({ speaker: name }, 'speaker has left')
+    alive = after
     options.onChange()
   }
 
@@ -140,7 +196,9 @@ export function createMembers(options: MembersOptions): Members {
   })
 
   return {
-    current: () => members,
+    current: () => alive,
+    byLease: () => members,
+    takeReach: report => suspect({ kind: 'reach', report }),
     joined: () => membership.joined,
     isCutOff: () => isCutOff(membership, performance.now()),
     tellFacts,
@@ -148,10 +206,10 @@ export function createMembers(options: MembersOptions): Members {
     holdLease: signal => lease.run(signal),
     async watchTime(signal) {
       while (!signal.aborted) {
-        const nextMs = nextSuspicionMs(membership) ?? 0
         const nowMs = performance.now()
         // Whoever is suspect already waits for the answer to our renewal; asking again before a tick has passed helps nobody.
-        await sleep(nextMs > nowMs ? Math.min(tickMs, nextMs - nowMs) : tickMs, signal)
+        const ahead = [nextSuspicionMs(membership) ?? 0, cutOffAfterMs(membership) + 1].filter(atMs => atMs > nowMs)
+        await sleep(Math.min(tickMs, ...ahead.map(atMs => atMs - nowMs)), signal)
         if (!signal.aborted) tick()
       }
     },

@@ -52,7 +52,7 @@ function situation(self: string, world: World, own: Partial<Situation> = {}): Si
     beside: () => ({ routing: undefined, unadvertised: [] }),
     wire: new Map(),
     seen: new Map(),
-    yielded: new Set(),
+    rivals: new Map(),
     ripe: () => true,
     stopping: false,
     ...own,
@@ -192,14 +192,31 @@ describe('a Service that this node wins', () => {
     expect(plan(situation('a', { ...only, records }, { wire, stopping: true }))).toEqual([])
   })
 
-  test('is not announced while we are cut off and gave it up', () => {
-    const own = { wire: new Map([['192.0.2.1', onWire()]]), yielded: new Set(['192.0.2.1']) }
-    const records = [record(happy, claimed('a'), says('a', '192.0.2.1'))]
-    const world = { nodes: ['a'], services: [{ service: happy, endpoints: ready }], records }
-    expect(plan(situation('a', world, own))).toEqual([
-      { kind: 'withdraw', addresses: ['192.0.2.1'], because: { kind: 'yielded' } },
-    ])
-    expect(plan(situation('a', world, { ...own, wire: new Map() }))).toEqual([])
+  test('is not published while another station has its address; people are told whose it is', () => {
+    const rival = { interface: 'eth0', mac: '02:00:00:00:00:09', node: undefined }
+    const own = { wire: new Map([['192.0.2.1', onWire(undefined)]]), rivals: new Map([['192.0.2.1', rival]]) }
+    own.wire.set('192.0.2.1', { told: 'all', announcedOn: undefined })
+    const world = { nodes: ['a'], services: [{ service: web, endpoints: ready }], records: [record(web, claimed('a'))] }
+    const [action, ...more] = plan(situation('a', world, own))
+    expect(action).toMatchObject({ kind: 'setCondition', condition: { status: 'False', reason: 'AddressInUse' } })
+    expect(action).toMatchObject({ condition: { message: expect.stringContaining('02:00:00:00:00:09 on eth0') } })
+    expect(more).toEqual([])
+  })
+
+  test('goes on being announced where another station has its address too; an Event tells it once', () => {
+    const rival = { interface: 'eth0', mac: '02:00:00:00:00:09', node: 'b' }
+    const own = { wire: new Map([['192.0.2.1', onWire()]]), rivals: new Map([['192.0.2.1', rival]]) }
+    const records = [record(web, claimed('a'), says('a', '192.0.2.1'))]
+    const world = (service: Service) => ({ nodes: ['a'], services: [{ service, endpoints: ready }], records })
+    const [action] = plan(situation('a', world(web), own))
+    expect(action).toMatchObject({
+      kind: 'setCondition',
+      condition: { status: 'True', message: expect.stringContaining('the kernel of node b') },
+      event: { type: 'Warning', reason: 'AddressConflict', note: expect.stringContaining('strictARP') },
+    })
+    if (action?.kind !== 'setCondition') throw new Error('no condition')
+    const told = { ...web, conditions: [{ ...action.condition, lastTransitionTime: '2026-01-01T00:00:00Z' }] }
+    expect(plan(situation('a', world(told), own))).toEqual([])
   })
 })
 

@@ -12,7 +12,7 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import type { RefusedService, UnadvertisedAddress } from './refusal.ts'
+import { type AddressRival, formatRival, type RefusedService, type UnadvertisedAddress } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
 import { concernsUs, conditionChange, type RefusalKey, refusalKey } from './telling.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
@@ -65,8 +65,8 @@ export interface Situation {
   readonly wire: ReadonlyMap<string, WireState>
   /** Addresses of ours for which another speaker's gratuitous packet was seen, and that speaker's node. */
   readonly seen: ReadonlyMap<string, string>
-  /** Addresses that we gave up because we are cut off from the API server and somebody else announced them. */
-  readonly yielded: ReadonlySet<string>
+  /** By address, other stations that have it too. */
+  readonly rivals: ReadonlyMap<string, Omit<AddressRival, 'address'>>
   /** Whether something that can wait has waited long enough. */
   readonly ripe: (key: RipeKey) => boolean
   /** This speaker is leaving and begins nothing new. */
@@ -113,14 +113,11 @@ export type SpeakerAction =
       readonly event: SpeakerEvent | undefined
     }
 
-export type WithdrawnBecause =
-  | { readonly kind: 'handedOver'; readonly to: string }
-  | { readonly kind: 'yielded' }
-  | { readonly kind: 'nobodyMay' }
+export type WithdrawnBecause = { readonly kind: 'handedOver'; readonly to: string } | { readonly kind: 'nobodyMay' }
 
 export interface SpeakerEvent {
   readonly type: 'Normal' | 'Warning'
-  readonly reason: 'Announcing' | 'AnnouncementMoved' | 'NotAnnounced'
+  readonly reason: 'Announcing' | 'AnnouncementMoved' | 'NotAnnounced' | 'AddressConflict'
   readonly note: string
 }
 
@@ -129,7 +126,8 @@ export function ownerOf(group: Group, records: Records): string | undefined {
   return claimOf(group, records)?.node
 }
 
-function claimOf(group: Group, records: Records): Claim | undefined {
+/** The claim that the records have for a group. */
+export function claimOf(group: Group, records: Records): Claim | undefined {
   for (const { service } of group.members) {
     const claim = records.get(recordKey(service))?.claim
     if (claim) return claim
@@ -181,10 +179,10 @@ function planWon(
   fates: Map<string, Fate>,
   situation: Situation,
 ): readonly SpeakerAction[] {
-  const { self, members, records, wire, yielded, stopping } = situation
+  const { self, members, records, wire, stopping } = situation
   const offers = offersAt(group, self)
   const wanted = announcementsOf(offers)
-  for (const { address } of wanted) fates.set(address, yielded.has(address) ? { kind: 'yielded' } : 'keep')
+  for (const { address } of wanted) fates.set(address, 'keep')
   const canWait = verdict.because === 'spread' || verdict.because === 'preferred'
   if (stopping || (canWait && !situation.ripe(`move ${group.key}`))) return []
 
@@ -195,7 +193,7 @@ function planWon(
   if (holderIsGone || holder?.node === self) {
     const fresh = wanted.filter(({ address, interfaces }) => {
       const told = wire.get(address)?.told
-      return !yielded.has(address) && (told === undefined || String(told) !== String(interfaces))
+      return told === undefined || String(told) !== String(interfaces)
     })
     const reason = holder.node === self ? 'kept' : because
     if (fresh.length > 0) actions.push({ kind: 'announce', group: group.key, announcements: fresh, because: reason })
@@ -212,7 +210,7 @@ function planRecord(
   service: Service,
   offers: readonly PlacedOffer[],
   claim: Omit<Claim, 'node'>,
-  { self, records, wire, ripe, beside }: Situation,
+  { self, records, wire, rivals: all, ripe, beside }: Situation,
 ): readonly SpeakerAction[] {
   const { routing, unadvertised } = beside(service)
   const record = records.get(recordKey(service))
@@ -220,8 +218,16 @@ function planRecord(
     const from = record?.claim?.node ?? (claim.from === self ? undefined : claim.from)
     return [{ kind: 'claim', service, record, claim: { node: self, because: claim.because, from } }]
   }
+  const rivals = offers.flatMap(({ address }) => {
+    const rival = all.get(address)
+    return rival ? [{ address, ...rival }] : []
+  })
   const states = offers.map(offer => wire.get(offer.address)?.announcedOn ?? [])
   if (states.some(interfaces => interfaces.length === 0)) {
+    const taken = rivals.filter(({ address }) => !wire.get(address)?.announcedOn?.length)
+    if (taken.length > 0) {
+      return setCondition(service, { kind: 'refused', refusal: { kind: 'AddressInUse', rivals: taken } }, routing)
+    }
     const stuck = isUnusable(offers, wire) && ripe(`refusal ${service.key}`)
     const refusal = { kind: 'InterfaceUnusable', node: self } as const
     return stuck ? setCondition(service, { kind: 'refused', refusal }, routing) : []
@@ -236,10 +242,18 @@ function planRecord(
   if (!samePublished(record.published, published)) {
     actions.push({ kind: 'publish', service, record, published, event: announcingEvent(record, where, self) })
   }
-  const change = conditionChange(service, { kind: 'announcing', where, unadvertised }, routing)
-  // The Event is that of the publication.
-  if (change) actions.push({ kind: 'setCondition', service, condition: change.condition, event: undefined })
+  const change = conditionChange(service, { kind: 'announcing', where, unadvertised, rivals }, routing)
+  // The Event of the announcement is the publication's.
+  const event = conflictEvent(service, rivals)
+  if (change) actions.push({ kind: 'setCondition', service, condition: change.condition, event })
   return actions
+}
+
+/** What is new of those who have an address too. */
+function conflictEvent(service: Service, rivals: readonly AddressRival[]): SpeakerEvent | undefined {
+  const told = conditionOf(service)?.message ?? ''
+  const news = rivals.map(formatRival).filter(text => !told.includes(text))
+  return news.length > 0 ? { type: 'Warning', reason: 'AddressConflict', note: news.join('; ') } : undefined
 }
 
 function setCondition(
@@ -302,7 +316,7 @@ function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>
 
 /** What becomes of this node's answers for a group that another has won: they go on until that one is known to answer. */
 function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situation: Situation): void {
-  const { self, members, records, wire, seen, yielded } = situation
+  const { self, members, records, wire, seen } = situation
   // Nearly always: most Services are other nodes', and nothing of them is on our wire.
   if (!group.members.some(({ offers }) => offers.some(({ text }) => wire.has(text)))) return
   const holder = claimOf(group, records)?.node
@@ -314,8 +328,7 @@ function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situ
     )
     const heirIsThere = holder !== undefined && holder !== self && isPresent(members.get(holder))
     const sender = seen.get(address)
-    if (yielded.has(address)) fates.set(address, { kind: 'yielded' })
-    else if (heirIsThere && published) fates.set(address, { kind: 'handedOver', to: holder })
+    if (heirIsThere && published) fates.set(address, { kind: 'handedOver', to: holder })
     else if (sender !== undefined && (sender === winner || sender === holder)) {
       fates.set(address, { kind: 'handedOver', to: sender })
     } else fates.set(address, 'keep')

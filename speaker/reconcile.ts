@@ -8,8 +8,10 @@ import { elect, type Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
+import type { Caution } from './layer2/takeover.ts'
 import { createLoop, type LoopState } from './loop.ts'
-import { type Beside, isUnusable, ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
+import { type Beside, claimOf, isUnusable, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
+import { createPrecautions } from './precautions.ts'
 import type { Refusal, RefusedService } from './refusal.ts'
 import { createOutlook, type Judge } from './routing/outlook.ts'
 import type { Sources } from './sources.ts'
@@ -48,6 +50,10 @@ export interface ReconcilerOptions {
   readonly endpoints: EndpointIndex
   /** Who is there: replaceable by any other detector. Undefined while this node must not decide yet. */
   readonly members: () => ReadonlyMap<string, Member> | undefined
+  /** Those whose Lease is not over, be they lost or not. */
+  readonly byLease: () => ReadonlyMap<string, Member>
+  /** After each run: whom the records name for the addresses that are announced here. */
+  readonly onPlanned: (claimants: ReadonlyMap<string, string | undefined>) => void
   readonly announcer: Announcer
   readonly writer: Writer
   readonly isStopping: () => boolean
@@ -73,6 +79,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let survey: Survey | undefined
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
+  const precautions = createPrecautions({ self, records: sources.records, announcer, byLease: options.byLease })
   let own = new Map<string, ServiceKey[]>()
   let counts: Omit<ReconcilerState, keyof LoopState> = { services: 0, groups: 0, owned: 0, refused: new Map() }
   const loop = createLoop(() => {
@@ -91,12 +98,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
     const observed = observe(members)
-    const contests = observed.groups.map(group => ({
-      key: group.key,
-      candidates: group.candidates,
-      owner: ownerOf(group, sources.records),
-    }))
-    const verdicts = elect(contests)
+    const byKey = new Map(observed.groups.map(group => [group.key, group]))
+    const verdicts = elect(precautions.contests(byKey))
     const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
@@ -108,12 +111,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const next = [nextRipeMs(pacing, waitMs, nowMs), outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
     if (next.length > 0) loop.runAt(Math.min(...next))
 
-    const { wire, seen, yielded } = announcer
+    const { wire, seen, rivals } = announcer
     const { records } = sources
     const stopping = options.isStopping()
     const { groups } = observed
-    const situation = { self, members, groups, verdicts, refused, beside, records, wire, seen, yielded, stopping }
-    apply(plan({ ...situation, ripe: key => ripe.has(key) && isCertain(key) }))
+    const situation = { self, members, groups, verdicts, refused, beside, records, wire, seen, rivals, stopping }
+    apply(plan({ ...situation, ripe: key => ripe.has(key) && isCertain(key) }), byKey, members)
+    precautions.lookAfter(won, members)
+    options.onPlanned(claimantsOf(groups))
     const silent = refused.filter(({ service }) => !isAnnounced(beside(service).routing))
     const reasons = Map.groupBy(silent, ({ service, refusal }) => reasonFor(refusal, beside(service).routing))
     counts = {
@@ -164,14 +169,32 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return key.startsWith('session ') ? waits.sessionMs : waits.refusalMs
   }
 
-  function apply(actions: readonly SpeakerAction[]): void {
+  /** Whom the records name for what is announced here. */
+  function claimantsOf(groups: readonly Group[]): ReadonlyMap<string, string | undefined> {
+    const claimants = new Map<string, string | undefined>()
+    for (const group of groups) {
+      for (const { text } of group.members.flatMap(({ offers }) => offers)) {
+        if (announcer.wire.has(text)) claimants.set(text, claimOf(group, sources.records)?.node)
+      }
+    }
+    return claimants
+  }
+
+  function apply(
+    actions: readonly SpeakerAction[],
+    groups: ReadonlyMap<string, Group>,
+    members: ReadonlyMap<string, Member>,
+  ): void {
     const writes: WriteAction[] = []
-    const announcements: WireAnnouncement[] = []
+    const announcements = new Map<string, { readonly caution: Caution; readonly list: WireAnnouncement[] }>()
     for (const action of actions) {
       switch (action.kind) {
         case 'announce': {
           const addresses = action.announcements.map(announcement => announcement.address)
-          announcements.push(...action.announcements)
+          const caution = precautions.cautionFor(groups.get(action.group), members)
+          const alike = announcements.get(JSON.stringify(caution)) ?? { caution, list: [] }
+          alike.list.push(...action.announcements)
+          announcements.set(JSON.stringify(caution), alike)
           log.info({ addresses, because: action.because }, 'announcing')
           break
         }
@@ -180,14 +203,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           log.info({ addresses: action.addresses, because: action.because }, 'withdrawn')
           break
         case 'claim':
+          if (precautions.mayClaim(action)) writes.push(action)
+          break
         case 'publish':
         case 'deleteRecord':
         case 'setCondition':
           writes.push(action)
       }
     }
-    // In one message, so that the wire thread begins with all of them at once.
-    if (announcements.length > 0) announcer.announce(announcements)
+    // In few messages, so that the wire thread begins with all of them at once.
+    for (const { caution, list } of announcements.values()) announcer.announce(list, caution)
     writer.want(writes)
   }
 

@@ -37,7 +37,18 @@ export type Refusal =
   | { readonly kind: 'SharedAddressElsewhere'; readonly node: string; readonly sharers: readonly string[] }
   /** The node that has it cannot use any of the interfaces that it is to be announced on. */
   | { readonly kind: 'InterfaceUnusable'; readonly node: string }
+  /** The node that has it asked the segment first, and another station answered. */
+  | { readonly kind: 'AddressInUse'; readonly rivals: readonly AddressRival[] }
   | RoutingRefusal
+
+/** Another station that has an address of a Service. */
+export interface AddressRival {
+  readonly address: string
+  readonly interface: string
+  readonly mac: string
+  /** The node whose interface it is; undefined = no node of this cluster. */
+  readonly node: string | undefined
+}
 
 /** Why no router is told of a Service for which a BGPAdvertisement speaks. */
 export type RoutingRefusal =
@@ -84,11 +95,21 @@ export function formatRefusal(refusal: Refusal): string {
       return `its address is shared with ${refusal.sharers.join(', ')} and announced from node ${refusal.node}, which cannot announce this Service`
     case 'InterfaceUnusable':
       return `node ${refusal.node} has it, but cannot use the interface now; the log of its speaker says why`
+    case 'AddressInUse':
+      return `not announced, since it is in use: ${refusal.rivals.map(formatRival).join('; ')}`
     case 'NoPeer':
       return 'there is no BGPPeer, so no router to tell: create one'
     case 'NoEstablishedSession':
       return `none of ${plural(refusal.nodes, 'node')} ${fewOf(refusal.nodes)} has an established session with ${plural(refusal.peers, 'peer')} ${fewOf(refusal.peers)}; "kubectl get bgpsessionstatuses -A" says why`
   }
+}
+
+/** Who has the address too, and what to do about it. */
+export function formatRival({ address, interface: on, mac, node }: AddressRival): string {
+  if (node !== undefined) {
+    return `the kernel of node ${node} (${mac} on ${on}) answers for ${address} too: is it configured there, or does kube-proxy run in IPVS mode without strictARP?`
+  }
+  return `a station that is no node of this cluster (${mac} on ${on}) answers for ${address} too: take the address away from it, or leave it out of the IPAddressPool`
 }
 
 export function formatUnadvertised({ address, pool, passedBy }: UnadvertisedAddress): string {

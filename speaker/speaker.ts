@@ -6,6 +6,7 @@ import type { Transport } from '../kube/transport.ts'
 import { createAnnouncer } from './announcer.ts'
 import type { BfdCounters } from './bfd/messages.ts'
 import type { Bgp, BgpOptions } from './bgp/speaker.ts'
+import { type ClusterOptions, createClusterFeed } from './cluster-feed.ts'
 import { createEndpointIndex } from './endpoints.ts'
 import { formatFacts } from './layer2/facts.ts'
 import { type Member, nodeOfMac } from './layer2/membership.ts'
@@ -42,6 +43,8 @@ export interface SpeakerOptions {
   readonly renewPeriodSeconds: number
   readonly handOverTimeoutSeconds: number
   readonly bgpDwellSeconds: number
+  /** How the speakers look after each other; undefined: their Leases alone tell who lives. */
+  readonly cluster: ClusterOptions | undefined
   readonly log: Logger
 }
 
@@ -63,7 +66,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let interfaces: readonly NetworkInterface[] | undefined
   let leaving = false
   let synced = false
-  let confirmedSinceYielding = 0
   let bfdCounters: BfdCounters | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
@@ -81,10 +83,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       reconciler.wake('nodes')
       recorder.update()
     },
-    onRenewal: renewalCameBack,
-    onCutOff: () => {
-      confirmedSinceYielding = 0
-    },
+    onLeases: () => feed.tellMembers(),
+    onProven: sentMs => feed.proven(sentMs),
+    onCutOff: () => reconciler.wake(),
   })
   const events = createEventRecorder({
     transport,
@@ -97,11 +98,21 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   const wire = options.startWire({ log, onReport: takeReport, onExit: lost.reject })
   const announcer = createAnnouncer({
     send: command => wire.send(command),
-    nodeOf: mac => nodeOfMac(members.current(), mac),
-    isCutOff: () => members.isCutOff(),
-    isRightful: address => reconciler.servicesOf(address).length > 0,
+    nodeOf: mac => nodeOfMac(members.byLease(), mac),
     onChange: () => reconciler.wake(),
     log,
+  })
+  const feed = createClusterFeed({
+    send: command => wire.send(command),
+    settings: options.cluster && {
+      ...options.cluster,
+      ...self,
+      leaseDurationMs: options.leaseDurationSeconds * 1000,
+      renewPeriodMs: options.renewPeriodSeconds * 1000,
+    },
+    members: () => members.byLease(),
+    nodes: sources.nodes,
+    interfaces: () => interfaces ?? [],
   })
   const endpoints = createEndpointIndex(sources.slices, key => {
     if (sources.services.get(key)) wakeBoth()
@@ -111,6 +122,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     sources,
     endpoints,
     members: () => (synced && members.joined() ? members.current() : undefined),
+    byLease: () => members.byLease(),
+    onPlanned: claimants => feed.tellKnowledge(claimants, !members.isCutOff()),
     announcer,
     writer,
     isStopping: () => leaving,
@@ -163,12 +176,22 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         interfaces = report.interfaces
         started.resolve()
         members.tellFacts()
+        feed.tellMembers()
         // Whether a router is next to us decides how BFD watches it.
         router.wake()
         break
       case 'announced':
       case 'seen':
+      case 'withheld':
+      case 'contested':
+      case 'conflict':
         announcer.take(report)
+        break
+      case 'reach':
+        members.takeReach(report.report)
+        break
+      case 'fence':
+        takeFence(report)
         break
       case 'counters':
         takeCounters(totals, report.counters)
@@ -179,25 +202,23 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       case 'bfdCounters':
         bfdCounters = report.counters
         break
-      case 'reach':
-      case 'fence':
-      case 'withheld':
-      case 'contested':
       case 'problem':
-        // Nobody has asked; startWire has logged it.
+        // startWire has logged it.
         break
     }
   }
 
-  /** Our own renewal came back: what we see is fresh. */
-  function renewalCameBack(): void {
-    if (announcer.yielded.size === 0) return
-    // Two renewals and a working watch of the records: by then they show who has what we gave up.
-    confirmedSinceYielding++
-    const records = sources.watches.find(watch => watch.resource === 'servicel2statuses')?.task.health()
-    if (confirmedSinceYielding < 2 || records?.state !== 'watching') return
-    confirmedSinceYielding = 0
-    announcer.endYielding()
+  function takeFence({ state, gapMs }: WireReport & { readonly kind: 'fence' }): void {
+    switch (state) {
+      case 'cutOff':
+        log.error('neither the API server nor enough of the other speakers are heard: nothing is answered any more')
+        break
+      case 'restored':
+        log.info('the others are heard again; the segment is asked before anything is answered')
+        break
+      case 'woke':
+        log.warn({ gapMs: Math.round(gapMs ?? 0) }, 'this process did not run for a while: others may have taken over')
+    }
   }
 
   sources.nodes.subscribe(({ before, after }) => {
@@ -206,6 +227,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       JSON.stringify(before?.labels) === JSON.stringify(after?.labels) &&
       before?.internalIPs.join() === after?.internalIPs.join()
     if (!same) wakeBoth('configuration')
+    if (before?.internalIPs.join() !== after?.internalIPs.join()) feed.tellMembers()
   })
   sources.services.subscribe(({ before, after }) => {
     if (before && !after) endpoints.forget(before.key)
@@ -258,6 +280,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       await Promise.race([Promise.all([handOver(), router.leave()]), lost.promise])
     } finally {
       await router.stop()
+      feed.stop()
       // BFD's last word comes after BGP's: nothing that hangs on it is left.
       await wire.stop()
       stop.abort()

@@ -98,6 +98,7 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
       renewPeriodSeconds,
       handOverTimeoutSeconds: 2,
       bgpDwellSeconds: 0,
+      cluster: undefined,
       log,
     })
     const ended = speaker.run(stop.signal).finally(() => transport.close())

@@ -150,8 +150,13 @@ export function nextSuspicionMs(membership: Membership): number | undefined {
 
 /** Whether our own Lease must have run out for those who can see it: nothing of ours came back for its whole duration. */
 export function isCutOff(membership: Membership, nowMs: number): boolean {
-  const own = membership.observations.get(membership.self.node)
-  return membership.joined && own !== undefined && nowMs - membership.readAtMs > own.lease.durationMs
+  return nowMs > cutOffAfterMs(membership)
+}
+
+/** When that will be, if nothing comes back; never, for one that has not joined yet. */
+export function cutOffAfterMs({ self, observations, joined, readAtMs }: Membership): number {
+  const own = observations.get(self.node)
+  return joined && own !== undefined ? readAtMs + own.lease.durationMs : Number.POSITIVE_INFINITY
 }
 
 /** The node whose speaker sends from this hardware address. */

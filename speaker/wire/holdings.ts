@@ -43,6 +43,8 @@ interface Held {
   readonly address: Address
   announcement: WireAnnouncement
   holding: Holding
+  /** Who claimed it last. */
+  claimant: { readonly interface: string; readonly mac: string } | undefined
 }
 
 export function createHoldings(options: {
@@ -81,6 +83,7 @@ export function createHoldings(options: {
 
   function toHolding(address: string, event: HoldingEvent): void {
     const held = all.get(address)
+    if (held && event.kind === 'claimed') held.claimant = { interface: event.interface, mac: event.mac }
     if (held) take(held, step(held.holding, event, knowledgeOf(address), monotonicMs()))
   }
 
@@ -111,6 +114,7 @@ export function createHoldings(options: {
         break
       case 'defend':
         options.defend(address)
+        if (held.claimant) report({ kind: 'conflict', address, ...held.claimant })
         break
       case 'cease':
         options.cease(address)
@@ -186,7 +190,7 @@ export function createHoldings(options: {
     }
     const terms = { self: options.self(), address: announcement.address, interfaces, caution, settings }
     const [holding, actions] = hold(terms, monotonicMs())
-    const held: Held = { address, announcement, holding }
+    const held: Held = { address, announcement, holding, claimant: undefined }
     all.set(announcement.address, held)
     take(held, [holding, actions])
   }

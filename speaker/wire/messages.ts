@@ -91,6 +91,8 @@ export type WireReport =
   | { readonly kind: 'withheld'; readonly address: string; readonly because: 'asking' | 'yielded' }
   /** The segment has been asked for an address that is to be announced, and somebody has it, or nobody could be asked. */
   | { readonly kind: 'contested'; readonly address: string; readonly finding: Finding }
+  /** Another station goes on having an address that this node announces and has the better right to; it was defended. */
+  | { readonly kind: 'conflict'; readonly address: string; readonly interface: string; readonly mac: string }
   /**
    * Another station claims an address that this node announces: a hand-over or a conflict. At once for each new
    * station, and then at most once a second.
