@@ -86,13 +86,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
     clearTimeout(timer)
     timer = undefined
     const view = options.view()
-    tellStories(view)
     sessions.take(view)
     if (view.plan) services.take(view.plan)
     silence.look()
   }
 
   function update(): void {
+    // A state may last for milliseconds only, and have an end that needs telling.
+    tellStories(options.view())
     timer ??= setTimeout(look, coalesceMs)
     timer.unref()
   }

@@ -46,6 +46,8 @@ describe('what is told of a session', () => {
 
   test('that its settings have changed, where it begins anew with others', () => {
     expect(told(up, view(status()))).toEqual([isUp, `${isDown}; its settings have changed`])
+    const anew = view(established({ sinceMs: up.status!.sinceMs + 1_000 }))
+    expect(told(up, anew)).toEqual([isUp, `${isDown}; its settings have changed`, isUp])
   })
 
   test('that the speaker has stopped, where it has', () => {
@@ -74,9 +76,20 @@ describe('what is told of a session', () => {
     ])
   })
 
-  test('nothing where the router has switched BFD off', () => {
+  test('that BFD has lost it, also where it climbs again already', () => {
+    const climbing = view(established(), { bfd: bfd({ state: 'Init' }) })
+    expect(told(view(established(), { bfd: bfd() }), climbing)).toEqual([
+      isUp,
+      'Warning BFDDown node node-1: 192.0.2.1 (AS 64513): BFD is Init',
+    ])
+  })
+
+  test('nothing where the router has switched BFD off, or this node has', () => {
     const off = bfd({ state: 'Down', remote: { state: 'AdminDown', diagnostic: 7, discriminator: 7 } })
     expect(told(view(established(), { bfd: bfd() }), view(established(), { bfd: off }))).toEqual([isUp])
+    const ours = bfd({ state: 'AdminDown', diagnostic: 7 })
+    expect(told(view(established(), { bfd: bfd() }), view(established(), { bfd: ours }))).toEqual([isUp])
+    expect(told(view(established(), { bfd: bfd() }), view(established()))).toEqual([isUp])
   })
 })
 

@@ -44,7 +44,7 @@ export function sessionEvents(
     events.push({ type: 'Normal', reason: 'SessionUp', note })
   }
   // A router that has switched BFD off says so, and that is no failure (RFC 5882 §3.2).
-  if (before.bfdUp && bfd?.state === 'Down' && bfd.remote?.state !== 'AdminDown') {
+  if (before.bfdUp && bfd && bfd.state !== 'Up' && bfd.state !== 'AdminDown' && bfd.remote?.state !== 'AdminDown') {
     const router = stands?.router ?? stood?.router ?? status?.remote ?? view.peer.name
     events.push({ type: 'Warning', reason: 'BFDDown', note: `node ${node}: ${router}: ${formatBfd(bfd)}` })
   }
@@ -61,7 +61,9 @@ function whyDown({ establishedCount }: SessionMemory, view: PeerView): string | 
   const { peer, status } = view
   if (peer.problem !== undefined) return peer.problem
   if (!status) return stopped
-  if (status.establishedCount < establishedCount) return 'its settings have changed'
+  // A peer whose settings change counts from zero again.
+  const isNew = status.establishedCount < establishedCount + (status.session ? 1 : 0)
+  if (isNew) return 'its settings have changed'
   if (status.session) return status.lastError && formatError(status.lastError)
   return sessionVerdict(view).message
 }
