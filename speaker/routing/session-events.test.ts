@@ -30,6 +30,12 @@ describe('what is told of a session', () => {
     expect(told(view(undefined), view(status()), view(status({ state: 'Connect' }, reset)))).toEqual([])
   })
 
+  test('nothing in the moment in which it is agreed on and does not stand yet', () => {
+    const agreed = view(established({ state: 'OpenConfirm', sinceMs: 5 }))
+    expect(told(agreed)).toEqual([])
+    expect(told(agreed, up)).toEqual([isUp])
+  })
+
   test('that it is up, once', () => expect(told(view(status()), up, up)).toEqual([isUp]))
 
   test('that it is down and why, once', () => {

@@ -30,7 +30,9 @@ export function sessionEvents(
   const { status, bfd } = view
   const { stood } = before
   const events: SessionEvent[] = []
-  const stands = status?.session && { router: formatRouter(status), sinceMs: status.sinceMs }
+  // Session and state change one after the other; it stands when both say so.
+  const isUp = status?.state === 'Established' && status.session !== undefined
+  const stands = isUp ? { router: formatRouter(status), sinceMs: status.sinceMs } : undefined
   // It may have fallen and come back since it was looked at last.
   const isAnother = stands?.sinceMs !== stood?.sinceMs
   if (stood && isAnother) {
