@@ -194,6 +194,12 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     // Only BFD is cut: what falls, falls by it.
     await cut(machine('first'), 'udp dport 3784')
     await stands(router, false)
+    await until(
+      'the Events of the BGPPeer say so',
+      () => kubectl(['describe', 'bgppeer', 'router', '-n', 'berth-system']),
+      text => /BFDDown .*BFD is Down/.test(text) && /SessionDown .*this node said: Cease: BFD Down/.test(text),
+      patienceMs,
+    )
   })
 
   test('a stop is announced by GRACEFUL_SHUTDOWN, and the last words name Berth and the node', async () => {
