@@ -51,7 +51,7 @@ async function measure({ quick, progress }: Parameters<typeof bgpSection>[0]): P
   announcers.push(await measureAnnouncer(berth(lab, api), common))
   announcers.push(await measureAnnouncer(metallbNative(lab, api), common))
   // With all of them it would take an hour.
-  const few = { ...common, routes: Math.min(routes, 500), withdrawals: 2, memory: false }
+  const few = { ...common, routes: routes / 10, withdrawals: 2, memory: false }
   announcers.push(await measureAnnouncer(metallbFrr(lab, api), few))
   announcers.push(await measureAnnouncer(frr(node), common))
   announcers.push(await measureAnnouncer(frrReload(node), { ...common, withdrawals: 3, memory: false }))

@@ -42,7 +42,9 @@ export function programOf(name: string, child: ChildProcess, startedAt: number):
   child.on('exit', (code, signal) => {
     if (!stopping) process.stderr.write(`${name} ended by itself (${signal ?? `exit code ${code}`})\n`)
   })
-  process.once('exit', () => child.kill('SIGKILL'))
+  const takeAlong = (): void => void child.kill('SIGKILL')
+  process.once('exit', takeAlong)
+  child.once('exit', () => process.off('exit', takeAlong))
   const pid = child.pid
   if (pid === undefined) throw new Error(`${name} could not be started`)
 

@@ -13,8 +13,8 @@ export interface RunningAnnouncer {
   readonly startedAt: number
   /** All that had to be started for it. */
   readonly programs: readonly Program[]
-  /** Does what makes the route of that number (`routeOf`) come or go; done when that is done, not what follows. */
-  readonly setAnnounced: (index: number, announced: boolean) => Promise<void>
+  /** Does what makes the route of that number (`routeOf`) go; done when that is done, not what follows. */
+  readonly withdraw: (index: number) => Promise<void>
   stop(): Promise<void>
 }
 

@@ -94,14 +94,10 @@ async function fillAgain(router: MeasuringRouter, routes: number): Promise<Filli
   return { seconds: (filledAt - standsAt) / 1000, updates: after.updates - before.updates }
 }
 
-/** Makes a route go and come back; how long it took to go. */
+/** Makes a route go; how long that took. */
 async function withdraw(running: RunningAnnouncer, witness: Witness, index: number): Promise<number> {
-  const gone = witness.when({ what: 'withdrawn', prefix: routeOf(index) })
+  const gone = witness.when(routeOf(index))
   const causedAtMs = machineMs()
-  await running.setAnnounced(index, false)
-  const tookMs = (await gone) - causedAtMs
-  const back = witness.when({ what: 'announced', prefix: routeOf(index) })
-  await running.setAnnounced(index, true)
-  await back
-  return tookMs
+  await running.withdraw(index)
+  return (await gone) - causedAtMs
 }

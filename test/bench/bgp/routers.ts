@@ -11,49 +11,56 @@ import { addresses, announcerAs, routerAs } from './stations.ts'
 
 /** FRR that knows its routes from a file and hears of changes by vtysh: as fast as MetalLB's FRR mode could be. */
 export function frr(node: LabHost): Announcer {
-  return frrBy('FRR, vtysh', node, async (pod, _routes, index, announced) => {
-    const line = `${announced ? '' : 'no '}network ${routeOf(index)}`
+  return frrBy('FRR, vtysh', node, async (pod, last) => {
+    const line = `no network ${last}`
     await pod.vtysh('configure terminal', `router bgp ${announcerAs}`, 'address-family ipv4 unicast', line)
   })
 }
 
 /** FRR that hears of changes by its reload script, which MetalLB's FRR mode runs twice. */
 export function frrReload(node: LabHost): Announcer {
-  return frrBy('FRR, frr-reload.py', node, async (pod, routes, index, announced) => {
+  return frrBy('FRR, frr-reload.py', node, async (pod, _last, left) => {
     const file = '/run/frr_reloader/frr.conf'
-    await writeFile(pod.path(file), configurationOf(routes, announced ? undefined : index).join('\n'))
+    await writeFile(pod.path(file), configurationOf(left).join('\n'))
     await node.namespace.run([...pod.enter, 'python3', '/usr/lib/frr/frr-reload.py', '--reload', file])
   })
 }
 
-type Change = (pod: FrrPod, routes: number, index: number, announced: boolean) => Promise<void>
+/** Makes FRR forget a route, so that it has those that are left. */
+type Forget = (pod: FrrPod, route: string, left: readonly string[]) => Promise<void>
 
-function frrBy(name: string, node: LabHost, change: Change): Announcer {
+function frrBy(name: string, node: LabHost, forget: Forget): Announcer {
   return {
     name,
-    async start(routes) {
+    async start(count) {
+      let routes = listOf(count)
       const pod = await startFrrPod(node, configurationOf(routes))
       const bgpd = pod.daemons.at(-1)
       if (!bgpd) throw new Error('FRR has no bgpd')
       return {
         startedAt: bgpd.startedAt,
         programs: pod.daemons,
-        setAnnounced: (index, announced) => change(pod, routes, index, announced),
+        async withdraw(index) {
+          const gone = routeOf(index)
+          routes = routes.filter(route => route !== gone)
+          await forget(pod, gone, routes)
+        },
         stop: () => pod.stop(),
       }
     },
   }
 }
 
-function configurationOf(routes: number, without?: number): readonly string[] {
-  return frrConfiguration({ routerId: addresses.node, peers: peers(), routes: listOf(routes, without) })
+function configurationOf(routes: readonly string[]): readonly string[] {
+  return frrConfiguration({ routerId: addresses.node, peers: peers(), routes })
 }
 
 /** BIRD with static routes: a floor. */
 export function bird(node: LabHost): Announcer {
   return {
     name: 'BIRD',
-    async start(routes) {
+    async start(count) {
+      let routes = listOf(count)
       const place = await makeWorkplace('bench-bird')
       const config = await place.write('bird.conf', birdConfiguration(routes))
       const socket = `${place.folder}/ctl`
@@ -63,8 +70,9 @@ export function bird(node: LabHost): Announcer {
       return {
         startedAt,
         programs: [program],
-        async setAnnounced(index, announced) {
-          await place.write('bird.conf', birdConfiguration(routes, announced ? undefined : index))
+        async withdraw(index) {
+          routes = routes.filter(route => route !== routeOf(index))
+          await place.write('bird.conf', birdConfiguration(routes))
           await node.namespace.run(['birdc', '-s', socket, 'configure'])
         },
         async stop() {
@@ -76,12 +84,12 @@ export function bird(node: LabHost): Announcer {
   }
 }
 
-function birdConfiguration(routes: number, without?: number): string {
+function birdConfiguration(routes: readonly string[]): string {
   return [
     `router id ${addresses.node};`,
     'protocol device {}',
     'protocol static { ipv4;',
-    ...listOf(routes, without).map(route => ` route ${route} blackhole;`),
+    ...routes.map(route => ` route ${route} blackhole;`),
     '}',
     ...peers().map(
       peer =>
@@ -95,8 +103,6 @@ function peers(): readonly string[] {
   return [addresses.router, addresses.witness, addresses.second]
 }
 
-function listOf(routes: number, without?: number): readonly string[] {
-  return Array.from({ length: routes }, (_, index) => index)
-    .filter(index => index !== without)
-    .map(routeOf)
+function listOf(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => routeOf(index))
 }

@@ -81,13 +81,18 @@ async function startReloader(node: LabNode, pod: FrrPod): Promise<void> {
 }
 
 function running(api: BenchApi, program: Program, pod?: FrrPod): RunningAnnouncer {
+  const gone: number[] = []
   return {
     startedAt: program.startedAt,
     programs: [program, ...(pod?.daemons ?? [])],
-    setAnnounced: (index, announced) => setEndpoint(api, index, announced),
+    async withdraw(index) {
+      gone.push(index)
+      await setEndpoint(api, index, false)
+    },
     async stop() {
       await program.stop()
       await pod?.stop()
+      for (const index of gone) await setEndpoint(api, index, true)
     },
   }
 }

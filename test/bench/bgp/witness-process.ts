@@ -1,6 +1,6 @@
 /**
  * The smallest BGP router: it takes every connection, answers an OPEN with one of its own, and tells its parent when a
- * prefix that it was asked to watch for comes or goes. `node witness-process.ts ADDRESS AS`.
+ * prefix that it was asked to watch for is withdrawn. `node witness-process.ts ADDRESS AS`.
  */
 import { createServer, type Socket } from 'node:net'
 import { takeFrames } from '../../../speaker/bgp/framer.ts'
@@ -11,13 +11,12 @@ import { formatPrefix } from '../../../speaker/bgp/route.ts'
 import type { Update } from '../../../speaker/bgp/update.ts'
 import { machineMs } from './clock.ts'
 
-/** What to wait for: the next UPDATE that says this of this prefix. */
+/** What to wait for. */
 export interface ToWitness {
-  readonly what: 'announced' | 'withdrawn'
   readonly prefix: string
 }
 
-/** Undefined once, when it listens; then the moment at which what was waited for came (`machineMs`). */
+/** Undefined once, when it listens; then the moment (`machineMs`) at which what was waited for came. */
 export interface FromWitness {
   readonly atMs?: number
 }
@@ -26,9 +25,9 @@ const keepaliveMs = 10_000
 
 const [address = '', ownAs = ''] = process.argv.slice(2)
 const tell = (message: FromWitness): void => void process.send?.(message)
-let awaited: ToWitness | undefined
-process.on('message', (message: ToWitness) => {
-  awaited = message
+let awaited: string | undefined
+process.on('message', ({ prefix }: ToWitness) => {
+  awaited = prefix
 })
 
 createServer(serve).listen(179, address, () => tell({}))
@@ -70,9 +69,8 @@ function ownOpen(): Message {
   return { kind: 'open', open: { myAs: twoOctetAs(as), holdTimeSeconds: 90, bgpIdentifier, capabilities } }
 }
 
-function look({ nlri, withdrawn }: Update, atMs: number): void {
-  const list = awaited?.what === 'announced' ? nlri : withdrawn
-  if (!list.some(prefix => formatPrefix(prefix) === awaited?.prefix)) return
+function look({ withdrawn }: Update, atMs: number): void {
+  if (!withdrawn.some(prefix => formatPrefix(prefix) === awaited)) return
   awaited = undefined
   tell({ atMs })
 }

@@ -4,8 +4,8 @@ import type { FromWitness, ToWitness } from './witness-process.ts'
 
 /** A router that tells when it was told. */
 export interface Witness {
-  /** The moment (`machineMs`) at which the prefix comes or goes; one at a time, asked before that is caused. */
-  when(awaited: ToWitness): Promise<number>
+  /** The moment (`machineMs`) at which the prefix is withdrawn; one at a time, asked before that is caused. */
+  when(prefix: string): Promise<number>
   stop(): void
 }
 
@@ -29,9 +29,9 @@ export async function startWitness(host: Station): Promise<Witness> {
     })
   await next('a witness that listens')
   return {
-    async when(awaited) {
-      const seen = next(`${awaited.prefix} ${awaited.what}`)
-      child.send(awaited)
+    async when(prefix) {
+      const seen = next(`${prefix} withdrawn`)
+      child.send({ prefix } satisfies ToWitness)
       return (await seen).atMs ?? Number.NaN
     },
     stop: () => void child.kill('SIGKILL'),
