@@ -106,6 +106,12 @@ function sharesOf(nodes: RequestsReport['nodes']): string {
   return names.map(name => `${name} answered ${nodes[name]}`).join(', ')
 }
 
+/** A number, and what went wrong where it is not 0. */
+function lossesOf({ sent, answered, problems }: RequestsReport): string {
+  const reasons = Object.entries(problems).map(([problem, count]) => `${count} × ${problem}`)
+  return `${sent - answered}${reasons.length === 0 ? '' : ` (${reasons.join(', ')})`}`
+}
+
 async function stopSpeaker(stage: BgpStage, address: string): Promise<void> {
   const { narrator, router, lab, programs } = stage
   narrator.step('A speaker is upgraded: it asks the router to use the others first, and then leaves')
@@ -122,11 +128,11 @@ async function stopSpeaker(stage: BgpStage, address: string): Promise<void> {
   programs.splice(at, 1, await startSpeaker(lab, node))
   await leadsOver(stage, address, lab.nodes.length)
   await inTime(stage, 'the requests are answered', requests.answered(100))
-  const { sent, answered, askedAgain, slowestMs } = await requests.stop()
+  const report = await requests.stop()
   narrator.say()
   narrator.say(
-    `Requests sent: ${sent}. Lost: ${sent - answered}. Made twice: ${askedAgain}, being under way in the moment when the ` +
-      `router chose other nodes. The slowest took ${Math.round(slowestMs)} ms.`,
+    `Requests sent: ${report.sent}. Lost: ${lossesOf(report)}. Made twice: ${report.askedAgain}, being under way in the ` +
+      `moment when the router chose other nodes. The slowest took ${Math.round(report.slowestMs)} ms.`,
   )
   narrator.done('Gone and back again, with every request answered')
 }
@@ -174,9 +180,9 @@ async function comeBack(stage: BgpStage, address: string, node: LabNode): Promis
   await leadsOver(stage, address, lab.nodes.length)
   await onHost(stage, router.host, ['ip', 'route', 'show', address])
   await inTime(stage, 'the requests are answered', requests.answered(100))
-  const { sent, answered, nodes } = await requests.stop()
+  const report = await requests.stop()
   narrator.say()
-  narrator.say(`Requests sent meanwhile: ${sent}. Lost: ${sent - answered}. ${sharesOf(nodes)}.`)
+  narrator.say(`Requests sent meanwhile: ${report.sent}. Lost: ${lossesOf(report)}. ${sharesOf(report.nodes)}.`)
   narrator.done('All three carry the Service again')
 }
 
