@@ -30,9 +30,12 @@ const log = pino({ level: process.env['BERTH_LOG_LEVEL'] ?? 'silent' })
 const bgp = createBgp({ log })
 const bfd = createBfd({ onProblem: text => log.warn(text) })
 const up = new Set<string>()
-bfd.onState(({ name, state }) => {
+bfd.onState(({ name, state, remote }) => {
   if (state === 'Up') up.add(name)
-  else if (up.delete(name)) bgp.reset(name, notification('bfdDown'))
+  // Somebody's intention is no failure (RFC 5882 §3.2).
+  else if (up.delete(name) && state !== 'AdminDown' && remote?.state !== 'AdminDown') {
+    bgp.reset(name, notification('bfdDown'))
+  }
 })
 
 const tell = (message: FromBerthProcess): void => {
@@ -54,7 +57,11 @@ process.on('message', (message: ToBerthProcess) => {
       tell({ kind: 'state', peers: bgp.state(), bfd: bfd.statuses() })
       break
     case 'stop':
-      void Promise.all([bgp.stop(message.farewell), bfd.stop()]).then(() => process.disconnect())
+      // BFD last, as in the speaker: routers that took its end for a failure would not bridge a restart.
+      void bgp
+        .stop(message.farewell)
+        .then(() => bfd.stop())
+        .then(() => process.disconnect())
   }
 })
 

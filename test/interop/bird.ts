@@ -70,6 +70,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask('reload in berth')
     },
+    bfdIsUp: async () => new RegExp(`^${settings.remote}\\s+\\S+\\s+Up`, 'm').test(await ask('show bfd sessions')),
     neighbour: () => ask('show protocols all berth'),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -131,7 +132,8 @@ function configuration(settings: RouterSettings): readonly string[] {
     ...(settings.ttlSecurity ? ['  ttl security on;'] : []),
     ...(settings.passive ? ['  passive on;'] : []),
     ...(settings.multihop ? ['  multihop 4;'] : []),
-    ...(bfd ? ['  bfd on;'] : []),
+    // Where it is only on, BFD that ends with our process ends the waiting for us too.
+    ...(bfd ? [`  bfd ${settings.gracefulRestart ? 'graceful' : 'on'};`] : []),
     ...families.map(family => `  ${family.toLowerCase()} { import all; export filter decorate; };`),
     '}',
   ]

@@ -65,6 +65,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask(`clear bgp ${settings.remote} soft in`)
     },
+    bfdIsUp: async () => /"status":"up"/.test((await ask('show bfd peers json')).replaceAll(/\s/g, '')),
     neighbour: async () => `${await ask(`show bgp neighbors ${settings.remote}`)}\n${daemons.said()}`,
     async stop() {
       // Left alone it says nothing when it ends, in case that is a graceful restart.

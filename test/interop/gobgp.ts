@@ -65,6 +65,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask('neighbor', settings.remote, 'softresetin')
     },
+    bfdIsUp: async () => false,
     neighbour: async () => `${await ask('neighbor', settings.remote)}\n${place.said()}`,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),

@@ -65,6 +65,8 @@ export interface Router {
   retract(): Promise<void>
   /** Asks Berth for all its routes again. */
   refresh(): Promise<void>
+  /** Whether its BFD session with Berth is Up, where it was told to have one. */
+  bfdIsUp(): Promise<boolean>
   /** What it says of the neighbour, for a test to look for words in. */
   neighbour(): Promise<string>
   /** Ends its processes as they end themselves, with a last word to Berth. */
