@@ -250,6 +250,31 @@ describe('a Service that another node has won', () => {
     ])
   })
 
+  test('is not withdrawn for the packets of one that it should move to for the spread: only a claim does that', () => {
+    const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
+    const all = services.map(({ service }, index) => ({
+      ...record(service, claimed('a'), says('a', `192.0.2.${index + 1}`)),
+    }))
+    const everywhere = new Map(services.map((_, index) => [`192.0.2.${index + 1}`, onWire()]))
+    const seen = new Map(services.map((_, index) => [`192.0.2.${index + 1}`, 'b']))
+    const own = { wire: everywhere, seen, ripe: () => false }
+    const spread = situation('a', { nodes: ['a', 'b'], services, records: all }, own)
+    expect([...spread.verdicts.values()].map(({ because }) => because).sort()).toEqual(['kept', 'kept', 'spread'])
+    expect(plan(spread).filter(({ kind }) => kind === 'withdraw')).toEqual([])
+  })
+
+  test('is not withdrawn for the packets of one that is gone since', () => {
+    const own = { wire, seen: new Map([['192.0.2.1', 'b']]) }
+    const third = {
+      ...world(claimed('b'), says('a', '192.0.2.1')),
+      nodes: ['a', 'b', 'c'],
+      liveness: { a: 'alive', b: 'gone', c: 'alive' },
+    } as const
+    for (const self of ['a', 'c']) {
+      expect(plan(situation(self, third, own)).filter(({ kind }) => kind === 'withdraw')).toEqual([])
+    }
+  })
+
   test("is not withdrawn for a third one's packets", () => {
     const own = { wire, seen: new Map([['192.0.2.1', 'c']]) }
     expect(plan(situation('a', world(claimed('a'), says('a', '192.0.2.1')), own))).toEqual([])

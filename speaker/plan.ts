@@ -148,7 +148,7 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
       if (offers.some(({ reach }) => reach.nodes.has(verdict.node))) needed.add(recordKey(service))
     }
     if (verdict.node === self) actions.push(...planWon(group, verdict, fates, situation))
-    else decideLost(group, verdict.node, fates, situation)
+    else decideLost(group, verdict, fates, situation)
   }
   const withdrawals = planWithdrawals(fates, situation)
   if (stopping) return withdrawals
@@ -315,11 +315,13 @@ function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>
 }
 
 /** What becomes of this node's answers for a group that another has won: they go on until that one is known to answer. */
-function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situation: Situation): void {
+function decideLost(group: Group, verdict: Verdict, fates: Map<string, Fate>, situation: Situation): void {
   const { self, members, records, wire, seen } = situation
   // Nearly always: most Services are other nodes', and nothing of them is on our wire.
   if (!group.members.some(({ offers }) => offers.some(({ text }) => wire.has(text)))) return
   const holder = claimOf(group, records)?.node
+  // A move that is only proposed is made by a claim: packets alone may be those of a node that knows no better.
+  const urgent = verdict.because !== 'spread' && verdict.because !== 'preferred'
   const own = group.members.map(({ service }) => records.get(recordKey(service)))
   for (const { text: address } of group.members.flatMap(member => member.offers)) {
     if (!wire.has(address)) continue
@@ -327,9 +329,10 @@ function decideLost(group: Group, winner: string, fates: Map<string, Fate>, situ
       record => record?.published?.node === holder && record?.published?.addresses.includes(address),
     )
     const heirIsThere = holder !== undefined && holder !== self && isPresent(members.get(holder))
-    const sender = seen.get(address)
+    const packetsOf = seen.get(address)
+    const sender = packetsOf !== undefined && isPresent(members.get(packetsOf)) ? packetsOf : undefined
     if (heirIsThere && published) fates.set(address, { kind: 'handedOver', to: holder })
-    else if (sender !== undefined && (sender === winner || sender === holder)) {
+    else if (sender !== undefined && (sender === holder || (urgent && sender === verdict.node))) {
       fates.set(address, { kind: 'handedOver', to: sender })
     } else fates.set(address, 'keep')
   }
