@@ -25,6 +25,7 @@ test.each([
   { situation: 'a speaker that scores lower', more: { claimant: 'c' }, verdict: 'defend' },
   { situation: 'a speaker that scores higher', more: { self: low, other: high, claimant: 'c' }, verdict: 'yield' },
   { situation: 'a speaker that insists', more: { claimant: high, defendedAtMs: 1 }, verdict: 'endure' },
+  { situation: 'a speaker that goes on insisting', more: { claimant: high, defendedAtMs: -600 }, verdict: 'defend' },
   {
     situation: 'a speaker that insists while we are cut off',
     more: { claimant: high, defendedAtMs: 1, cutOff: true },

@@ -12,6 +12,8 @@ import { score } from './election.ts'
  */
 
 export const defendIntervalMs = 10_000
+/** A speaker may be told more often: it understands, and yields the second time where it cannot know better. */
+export const insistEveryMs = 1_500
 
 export type ConflictVerdict =
   /** Stop answering. */
@@ -35,12 +37,12 @@ export interface Conflict {
 
 export function judgeConflict(conflict: Conflict, nowMs: number): ConflictVerdict {
   const { self, other, address, claimant, cutOff, defendedAtMs } = conflict
-  const defended = defendedAtMs !== undefined && nowMs < defendedAtMs + defendIntervalMs
-  if (other === undefined) return defended ? 'endure' : 'defend'
+  const defended = (withinMs: number): boolean => defendedAtMs !== undefined && nowMs < defendedAtMs + withinMs
+  if (other === undefined) return defended(defendIntervalMs) ? 'endure' : 'defend'
   const mine = claimant === self || (claimant !== other && goesBefore(self, other, address))
   if (!mine) return 'yield'
-  if (!defended) return 'defend'
-  return cutOff ? 'yield' : 'endure'
+  if (cutOff) return defended(defendIntervalMs) ? 'yield' : 'defend'
+  return defended(insistEveryMs) ? 'endure' : 'defend'
 }
 
 /** Of two speakers that both have no better right to an address, whether the first goes before the second. */

@@ -17,6 +17,8 @@ export interface DetectorSettings {
   readonly refreshToMissedMs: number
   /** What another said counts for so long. */
   readonly opinionLifeMs: number
+  /** A new run whose session does not come up within this time is missed, where that of an earlier run was up. */
+  readonly newRunMs: number
   /** After waking up late, a session that goes down is not held against the other end for so long. */
   readonly distrustMs: number
   /** Nodes lost for so long get others to watch in their place. */
@@ -28,6 +30,7 @@ export const defaultDetectorSettings: DetectorSettings = {
   refreshMs: 1_000,
   refreshToMissedMs: 250,
   opinionLifeMs: 3_500,
+  newRunMs: 4_000,
   distrustMs: 300,
   rewatchAfterMs: 2_000,
 }
@@ -40,6 +43,8 @@ export interface PeerState extends Peer {
    */
   readonly session: 'unknown' | 'up' | 'doubted' | 'down'
   readonly sessionSinceMs: number
+  /** Whether a session with the node was ever up, of whatever run: BFD passes between us. */
+  readonly passes: boolean
   /** What it said last, and when; `undefined` = nothing, which is what those say who miss nobody. */
   readonly opinion: { readonly sequence: number; readonly missed: readonly string[]; readonly atMs: number } | undefined
   /** It has said that it answers for nothing any more: what it had is free at once. */

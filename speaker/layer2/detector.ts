@@ -107,11 +107,13 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
     else {
       // A session that is up is the new run's already: its Lease came later than its packets.
       const session = known?.session === 'up' ? 'up' : 'unknown'
+      const passes = known?.passes ?? false
       next.set(node, {
         node,
         run,
         session,
         sessionSinceMs: nowMs,
+        passes,
         opinion: undefined,
         left: false,
         lostSinceMs: undefined,
@@ -126,7 +128,7 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
 function takeSession(detector: Detector, peer: PeerState, state: 'up' | 'down' | 'stopped', nowMs: number): PeerState {
   switch (state) {
     case 'up':
-      return { ...peer, session: 'up', sessionSinceMs: nowMs }
+      return { ...peer, session: 'up', sessionSinceMs: nowMs, passes: true }
     case 'stopped':
       return { ...peer, session: 'unknown', sessionSinceMs: nowMs }
     case 'down': {
@@ -158,16 +160,22 @@ function answer(
   return { ...detector, sequence: detector.sequence + 1 }
 }
 
-/** What was doubted and is still down was not our fault. */
+/** What was doubted and is still down was not our fault; and what should have come up by now has not. */
 function trust(detector: Detector, nowMs: number): Detector {
-  const { distrustMs } = detector.settings
-  const ripe = [...detector.peers.values()].filter(
-    peer => peer.session === 'doubted' && nowMs >= peer.sessionSinceMs + distrustMs,
-  )
+  const ripe = [...detector.peers.values()].filter(peer => {
+    const dueMs = trustedAtMs(peer, detector.settings)
+    return dueMs !== undefined && nowMs >= dueMs
+  })
   if (ripe.length === 0) return detector
   const peers = new Map(detector.peers)
   for (const peer of ripe) peers.set(peer.node, { ...peer, session: 'down' })
   return { ...detector, peers }
+}
+
+/** When a session that says nothing yet will have to be held against the other end. */
+function trustedAtMs(peer: PeerState, { distrustMs, newRunMs }: DetectorSettings): number | undefined {
+  if (peer.session === 'doubted') return peer.sessionSinceMs + distrustMs
+  return peer.session === 'unknown' && peer.passes ? peer.sessionSinceMs + newRunMs : undefined
 }
 
 /** Whom we can count on now. */
@@ -294,8 +302,9 @@ export function reportOf({ peers, standing }: Detector): ReachReport {
 export function nextDueMs(detector: Detector, nowMs: number): number | undefined {
   const { settings, missed, toldMissedAtMs } = detector
   const dues = [nextForAllMs(detector), missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined]
-  for (const { session, sessionSinceMs, opinion, lostSinceMs } of detector.peers.values()) {
-    if (session === 'doubted') dues.push(sessionSinceMs + settings.distrustMs)
+  for (const peer of detector.peers.values()) {
+    const { opinion, lostSinceMs } = peer
+    dues.push(trustedAtMs(peer, settings))
     if (opinion && opinion.missed.length > 0) dues.push(opinion.atMs + settings.opinionLifeMs)
     if (lostSinceMs !== undefined) dues.push(lostSinceMs + settings.rewatchAfterMs)
   }

@@ -45,11 +45,15 @@ export interface Holding {
   readonly state:
     | { readonly kind: 'asking'; readonly inquiry: Inquiry }
     | { readonly kind: 'waiting'; readonly askAtMs: number; readonly finding: Finding }
-    /** `judgeAtMs`: when another's claim is to be judged, once the news behind it has had time to reach us. */
+    /**
+     * `judgeAtMs`: when another's claim is to be judged, once the news behind it has had time to reach us. `checkAtMs`:
+     * when the segment is to be asked whether the other has given up.
+     */
     | {
         readonly kind: 'answering'
         readonly check: Inquiry | undefined
         readonly claim: { readonly mac: string; readonly judgeAtMs: number } | undefined
+        readonly checkAtMs: number | undefined
       }
   /** Since when members answer that are not the owner. */
   readonly contestedSinceMs: number | undefined
@@ -86,6 +90,10 @@ export type HoldingAction =
 /** How long the news behind another's claim may take; without the API server there are none. */
 const newsMs = 1_000
 const yieldedAskAgainMs = 1_000
+const askForLinkMs = 1_000
+/** How soon after a dispute it is looked whether it is over. */
+const checkSpeakerMs = 2_000
+const checkStrangerMs = 10_000
 
 /** Main wants the address announced. */
 export function hold(
@@ -94,11 +102,14 @@ export function hold(
 ): readonly [Holding, readonly HoldingAction[]] {
   const base = { ...options, contestedSinceMs: undefined, defendedAtMs: undefined }
   if (options.caution.kind === 'none') return [{ ...base, state: answering }, [{ kind: 'begin' }]]
-  const [inquiry, actions] = startInquiry(options.interfaces, options.settings, nowMs)
-  return [{ ...base, state: { kind: 'asking', inquiry } }, actions]
+  return ask({ ...base, state: noLink(nowMs) }, nowMs)
 }
 
-const answering = { kind: 'answering', check: undefined, claim: undefined } as const
+const answering = { kind: 'answering', check: undefined, claim: undefined, checkAtMs: undefined } as const
+
+function noLink(nowMs: number): Holding['state'] {
+  return { kind: 'waiting', askAtMs: nowMs + askForLinkMs, finding: { kind: 'noLink' } }
+}
 
 export function isAnswering(holding: Holding): boolean {
   return holding.state.kind === 'answering'
@@ -123,11 +134,8 @@ export function step(
     }
     case 'askSegment':
       return ask({ ...holding, caution: { kind: 'ask', owner: undefined } }, nowMs)
-    case 'checkSegment': {
-      if (holding.state.kind !== 'answering') return [holding, []]
-      const [check, actions] = startInquiry(holding.interfaces, holding.settings, nowMs)
-      return [{ ...holding, state: { ...holding.state, check } }, actions]
-    }
+    case 'checkSegment':
+      return check(holding, nowMs)
     case 'interfaces': {
       const next = { ...holding, interfaces: event.interfaces }
       // Without a link nobody was answered for a while, and others may have begun.
@@ -154,7 +162,18 @@ function ask(holding: Holding, nowMs: number): readonly [Holding, readonly Holdi
   const ceased: readonly HoldingAction[] =
     holding.state.kind === 'answering' ? [{ kind: 'cease', because: 'asking' }] : []
   const [inquiry, actions] = startInquiry(holding.interfaces, holding.settings, nowMs)
+  if (inquiry.finding) {
+    return [{ ...holding, state: noLink(nowMs) }, [...ceased, { kind: 'contested', finding: inquiry.finding }]]
+  }
   return [{ ...holding, state: { kind: 'asking', inquiry } }, [...ceased, ...actions]]
+}
+
+/** Asks while it goes on answering. */
+function check(holding: Holding, nowMs: number): readonly [Holding, readonly HoldingAction[]] {
+  if (holding.state.kind !== 'answering') return [holding, []]
+  const [inquiry, actions] = startInquiry(holding.interfaces, holding.settings, nowMs)
+  const underWay = inquiry.finding ? undefined : inquiry
+  return [{ ...holding, state: { ...holding.state, check: underWay, checkAtMs: undefined } }, actions]
 }
 
 function due(holding: Holding, knowledge: Knowledge, nowMs: number): readonly [Holding, readonly HoldingAction[]] {
@@ -168,9 +187,10 @@ function due(holding: Holding, knowledge: Knowledge, nowMs: number): readonly [H
       const judged =
         state.claim && nowMs >= state.claim.judgeAtMs ? judge(holding, state.claim.mac, knowledge, nowMs) : undefined
       if (judged) return judged
+      if (state.checkAtMs !== undefined && nowMs >= state.checkAtMs) return check(holding, nowMs)
       if (!state.check) return [holding, []]
-      const [check, actions] = inquire(state.check, { kind: 'due' }, nowMs)
-      return [{ ...holding, state: { ...state, check: check.finding ? undefined : check } }, actions]
+      const [inquiry, actions] = inquire(state.check, { kind: 'due' }, nowMs)
+      return [{ ...holding, state: { ...state, check: inquiry.finding ? undefined : inquiry } }, actions]
     }
   }
 }
@@ -206,7 +226,9 @@ function judge(
   nowMs: number,
 ): readonly [Holding, readonly HoldingAction[]] {
   const { self, address, defendedAtMs } = holding
-  const conflict = { self, address, other: nodeOf(mac), claimant, cutOff: !inTouch, defendedAtMs }
+  const other = nodeOf(mac)
+  const conflict = { self, address, other, claimant, cutOff: !inTouch, defendedAtMs }
+  const disputed = { ...answering, checkAtMs: nowMs + (other === undefined ? checkStrangerMs : checkSpeakerMs) }
   switch (judgeConflict(conflict, nowMs)) {
     case 'yield': {
       const finding = { kind: 'answered', interface: holding.interfaces[0] ?? '', mac } as const
@@ -215,9 +237,9 @@ function judge(
       return [{ ...holding, caution, state }, [{ kind: 'cease', because: 'yielded' }]]
     }
     case 'defend':
-      return [{ ...holding, state: answering, defendedAtMs: nowMs }, [{ kind: 'defend' }]]
+      return [{ ...holding, state: disputed, defendedAtMs: nowMs }, [{ kind: 'defend' }]]
     case 'endure':
-      return [{ ...holding, state: answering }, []]
+      return [{ ...holding, state: disputed }, []]
   }
 }
 
@@ -254,7 +276,7 @@ export function nextDueMs({ state }: Holding): number | undefined {
     case 'waiting':
       return state.askAtMs
     case 'answering': {
-      const dues = [state.check?.nextAtMs, state.claim?.judgeAtMs].filter(dueMs => dueMs !== undefined)
+      const dues = [state.check?.nextAtMs, state.claim?.judgeAtMs, state.checkAtMs].filter(dueMs => dueMs !== undefined)
       return dues.length > 0 ? Math.min(...dues) : undefined
     }
   }
