@@ -133,6 +133,7 @@ function configuration(settings: RouterSettings): readonly string[] {
     ...(settings.passive ? ['  passive on;'] : []),
     ...(settings.multihop ? ['  multihop 4;'] : []),
     // Where it is only on, BFD that ends with our process ends the waiting for us too.
+    // Where it is only on, BFD that ends with our process ends the waiting for us too.
     ...(bfd ? [`  bfd ${settings.gracefulRestart ? 'graceful' : 'on'};`] : []),
     ...families.map(family => `  ${family.toLowerCase()} { import all; export filter decorate; };`),
     '}',
