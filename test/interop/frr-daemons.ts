@@ -29,10 +29,7 @@ const capabilities = '-all,+net_admin,+net_raw,+sys_admin,+net_bind_service'
  * The daemons give root up for a user of their own. They are started as that user, with what it may do besides: the kernel forgets that
  * a process is to die with us (namespace.ts) when it becomes another user.
  */
-export const asItsUser: readonly string[] = [
-  // A router has its processors to itself; here it must not miss a heartbeat because the tests' other programs are busy.
-  'nice',
-  '--adjustment=-10',
+const asItsUser: readonly string[] = [
   'setpriv',
   '--reuid=frr',
   '--regid=frr',
@@ -42,6 +39,9 @@ export const asItsUser: readonly string[] = [
   '--pdeathsig=KILL',
   '--',
 ]
+
+/** A router has its processors to itself; here it must not miss a heartbeat of BFD because the tests' other programs are busy. */
+const inRealTime: readonly string[] = ['chrt', '--rr', '1']
 
 /** What each answers once it has read its configuration. */
 const signOfLife: Readonly<Record<FrrDaemon, { readonly command: string; readonly answer: RegExp }>> = {
@@ -56,8 +56,12 @@ export async function startFrr(host: LabHost, names: readonly FrrDaemon[], confi
   await place.write('vtysh.conf', '')
   await host.namespace.run(['chown', '-R', 'frr:frr', place.folder])
   const common = ['-z', `${place.folder}/zserv.api`, '--vty_socket', place.folder, '--log', 'stdout', '-f', file]
-  const spawn = (name: string, ...more: readonly string[]): ChildProcess =>
-    place.spawn(host, [...asItsUser, `/usr/lib/frr/${name}`, ...common, '-i', `${place.folder}/${name}.pid`, ...more])
+  const { code } = await host.exec([...inRealTime, 'true'])
+  const spawn = (name: string, ...more: readonly string[]): ChildProcess => {
+    const pace = name === 'bfdd' && code === 0 ? inRealTime : []
+    const program = [`/usr/lib/frr/${name}`, ...common, '-i', `${place.folder}/${name}.pid`, ...more]
+    return place.spawn(host, [...pace, ...asItsUser, ...program])
+  }
   const started = async <Answer>(what: string, ask: () => Promise<Answer>, accept: (answer: Answer) => boolean) =>
     await until(what, ask, accept, 30_000).catch(error => {
       throw new Error(`${String(error)}\n${place.said()}`)
