@@ -166,8 +166,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 
   /** What is to be announced may be another, by either way. */
   function wakeBoth(what?: 'configuration'): void {
-    reconciler.wake(what && 'nodes')
+    // First, so that it runs first: a withdrawal must not wait for an election.
     router.wake(what)
+    reconciler.wake(what && 'nodes')
   }
 
   function takeReport(report: WireReport): void {

@@ -47,11 +47,11 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const prefixesReceived = { IPv4: 0, IPv6: 0 }
   const endOfRibReceived = new Set<IpFamily>()
 
-  /** Several changes in one turn of the loop become one comparison. */
+  /** Several changes at once become one comparison, and what is not BGP's waits until it is done. */
   function schedule(): void {
     if (scheduled) return
     scheduled = true
-    setImmediate(() => {
+    queueMicrotask(() => {
       scheduled = false
       flush()
     })
