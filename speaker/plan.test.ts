@@ -263,6 +263,14 @@ describe('a Service that another node has won', () => {
     expect(plan(spread).filter(({ kind }) => kind === 'withdraw')).toEqual([])
   })
 
+  test('is announced by the node that the record names, restarted, until the one that it should move to claims it', () => {
+    const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
+    const all = services.map(({ service }, index) => record(service, claimed('a'), says('a', `192.0.2.${index + 1}`)))
+    const restarted = plan(situation('a', { nodes: ['a', 'b'], services, records: all }, { ripe: () => false }))
+    const announced = restarted.flatMap(action => (action.kind === 'announce' ? action.announcements : []))
+    expect(announced.map(({ address }) => address).sort()).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.3'])
+  })
+
   test('is not withdrawn for the packets of one that is gone since', () => {
     const own = { wire, seen: new Map([['192.0.2.1', 'b']]) }
     const third = {

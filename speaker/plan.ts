@@ -148,7 +148,10 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
       if (offers.some(({ reach }) => reach.nodes.has(verdict.node))) needed.add(recordKey(service))
     }
     if (verdict.node === self) actions.push(...planWon(group, verdict, fates, situation))
-    else decideLost(group, verdict, fates, situation)
+    else {
+      decideLost(group, verdict, fates, situation)
+      actions.push(...planKept(group, verdict, fates, situation))
+    }
   }
   const withdrawals = planWithdrawals(fates, situation)
   if (stopping) return withdrawals
@@ -183,8 +186,7 @@ function planWon(
   const offers = offersAt(group, self)
   const wanted = announcementsOf(offers)
   for (const { address } of wanted) fates.set(address, 'keep')
-  const canWait = verdict.because === 'spread' || verdict.because === 'preferred'
-  if (stopping || (canWait && !situation.ripe(`move ${group.key}`))) return []
+  if (stopping || (isProposal(verdict) && !situation.ripe(`move ${group.key}`))) return []
 
   const holder = claimOf(group, records)
   const because = claimBecause(verdict, holder, members)
@@ -314,6 +316,25 @@ function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>
   })
 }
 
+/** What this node has by the record it begins with, as after a restart, though it is proposed to move to another one day. */
+function planKept(
+  group: Group,
+  verdict: Verdict,
+  fates: ReadonlyMap<string, Fate>,
+  { self, records, wire, stopping }: Situation,
+): readonly SpeakerAction[] {
+  if (stopping || !isProposal(verdict) || claimOf(group, records)?.node !== self) return []
+  const fresh = announcementsOf(offersAt(group, self)).filter(
+    ({ address }) => !wire.has(address) && !fates.has(address),
+  )
+  return fresh.length === 0 ? [] : [{ kind: 'announce', group: group.key, announcements: fresh, because: 'kept' }]
+}
+
+/** Whether the owner could keep it: then it moves when somebody claims it, and not before. */
+function isProposal({ because }: Verdict): boolean {
+  return because === 'spread' || because === 'preferred'
+}
+
 /** What becomes of this node's answers for a group that another has won: they go on until that one is known to answer. */
 function decideLost(group: Group, verdict: Verdict, fates: Map<string, Fate>, situation: Situation): void {
   const { self, members, records, wire, seen } = situation
@@ -321,7 +342,6 @@ function decideLost(group: Group, verdict: Verdict, fates: Map<string, Fate>, si
   if (!group.members.some(({ offers }) => offers.some(({ text }) => wire.has(text)))) return
   const holder = claimOf(group, records)?.node
   // A move that is only proposed is made by a claim: packets alone may be those of a node that knows no better.
-  const urgent = verdict.because !== 'spread' && verdict.because !== 'preferred'
   const own = group.members.map(({ service }) => records.get(recordKey(service)))
   for (const { text: address } of group.members.flatMap(member => member.offers)) {
     if (!wire.has(address)) continue
@@ -332,7 +352,7 @@ function decideLost(group: Group, verdict: Verdict, fates: Map<string, Fate>, si
     const packetsOf = seen.get(address)
     const sender = packetsOf !== undefined && isPresent(members.get(packetsOf)) ? packetsOf : undefined
     if (heirIsThere && published) fates.set(address, { kind: 'handedOver', to: holder })
-    else if (sender !== undefined && (sender === holder || (urgent && sender === verdict.node))) {
+    else if (sender !== undefined && (sender === holder || (!isProposal(verdict) && sender === verdict.node))) {
       fates.set(address, { kind: 'handedOver', to: sender })
     } else fates.set(address, 'keep')
   }
