@@ -22,9 +22,9 @@ export function bgpText(numbers: BgpNumbers): string {
 
 ${number(routes)} Services with an address and a ready endpoint each; one node tells three routers, of which one, FRR, is asked every
 10 ms what it has. Seconds are from the start of the process, which finds the Services at the API server, and from the
-moment a new session stands; messages are the UPDATEs that the router counted. FRR and BIRD have their routes from a file.
-MetalLB's FRR mode has the first ${number(routesOf(numbers, 'MetalLB, FRR'))} Services only, since its reload script takes longer than in proportion. FRR is
-8.4 as in Debian 12.
+moment a new session stands; messages are the UPDATEs that the router counted (two FRRs agree on messages of up to 64 KB).
+FRR (8.4, as in Debian 12) and BIRD have their routes from a file. MetalLB's FRR mode has the first ${number(routesOf(numbers, 'MetalLB, FRR'))} Services only:
+its reload script takes more than in proportion.
 
 A withdrawal is timed from the beginning of its cause (the API write that takes the only endpoint away, the start of vtysh,
 of frr-reload.py or of birdc) until a router is told, ${number(withdrawals)} times one after the other (frr-reload.py 3, MetalLB's FRR mode 2).
@@ -110,7 +110,7 @@ function deadPeerTable({ deadPeer }: BgpNumbers): string {
 
 function promisesTable(numbers: BgpNumbers): string {
   const [ours, native] = [resultOf(numbers, 'Berth'), resultOf(numbers, 'MetalLB, native')]
-  const announcing = resultOf(numbers, 'FRR, vtysh')
+  const floor = resultOf(numbers, 'BIRD')
   const { berth, speaker, frr } = memories(numbers)
   const [dead] = numbers.deadPeer
   if (!dead) throw new Error('no cable was cut')
@@ -125,7 +125,7 @@ function promisesTable(numbers: BgpNumbers): string {
     ['promise', 'Berth', 'at most', 'ratio', 'verdict'],
     [
       row('all routes sooner than MetalLB', ours.fromStart.seconds, native.fromStart.seconds, ' s', 2, 'MetalLB’s'),
-      row('in no more messages than FRR', ours.fromStart.updates, announcing.fromStart.updates, '', 0, 'FRR’s'),
+      row('in no more messages than BIRD', ours.fromStart.updates, floor.fromStart.updates, '', 0, 'BIRD’s'),
       row('withdrawal, p99', percentile(ours.withdrawalMs, 0.99), withdrawalPromiseMs, ' ms', 0, 'the promised'),
       row('dead router, p50', median(dead.ownMs), detectionMs, ' ms', 0, 'the detection time,'),
       row('memory with BGP and BFD', sum(berth), sum([...speaker, ...frr]), ' MB', 0, 'MetalLB’s with FRR'),
