@@ -10,6 +10,8 @@ import { patience, type Scene, startScene } from './scene.ts'
 const obstacle = await whyNoLab(console.warn)
 if (obstacle !== undefined) console.warn(`Skipped, no lab on this machine: ${obstacle}`)
 
+/** Three missing packets, 100 ms apart, and the segment's word are half a second; the rest is room for a busy machine. */
+const detectionBoundMs = 3_000
 /** A Lease's duration, a renewal period before it and some room for a busy machine. */
 const leaseBoundMs = 20_000
 
@@ -39,6 +41,14 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     const read = async (): Promise<string> => await readLease(scene, node.name)
     const before = await read().catch(() => '') // a speaker that left may have taken its Lease with it
     await vi.waitFor(async () => expect(await read()).not.toBe(before), patience)
+  }
+  /** Waits until requests are answered one after the other. */
+  const allAnswered = async (): Promise<void> => {
+    await vi.waitFor(async () => {
+      const requests = startRequests(scene.lab.client, urlOf(ipv4), { timeoutMs: 500 })
+      await requests.answered(50)
+      expect((await requests.stop()).problems).toEqual({})
+    }, patience)
   }
   const requestsOf = (timeoutMs: number): Requests[] =>
     [ipv4, ipv6].map(address => startRequests(scene.lab.client, urlOf(address), { timeoutMs }))
@@ -91,7 +101,7 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     await remember()
     const { longestSilenceMs } = await requests.stop()
     tell('speaker killed', longestSilenceMs)
-    expect(longestSilenceMs).toBeLessThan(leaseBoundMs)
+    expect(longestSilenceMs).toBeLessThan(detectionBoundMs)
     await speakerOn(owner)
     await hasJoined(owner)
   })
@@ -120,12 +130,14 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     await requests.answered(25)
     const { longestSilenceMs } = await requests.stop()
     tell('power lost', longestSilenceMs)
-    expect(longestSilenceMs).toBeLessThan(leaseBoundMs)
+    expect(longestSilenceMs).toBeLessThan(detectionBoundMs)
     const next = await scene.ownerOf(ipv4, { not: [owner.name] })
     await owner.powerOn()
     await speakerOn(owner)
     await hasJoined(owner)
     expect(await scene.ownerOf(ipv4)).toBe(next)
+    // Its pod died with it: until every kube-proxy has heard, a connection may still be sent there and be refused.
+    await allAnswered()
   })
 
   it('goes on being answered while the API server is away for longer than a Lease lasts', async () => {

@@ -1,8 +1,9 @@
 /** Berth's own programs in a lab, started as an admin would start them: from source, with the flags of their help. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import type { Lab } from './lab.ts'
@@ -63,8 +64,19 @@ export async function startController(lab: Lab, options: ProgramOptions = {}): P
 export async function startSpeaker(lab: Lab, node: LabNode, options: ProgramOptions = {}): Promise<Program> {
   await buildRawsock()
   const kubeconfig = options.kubeconfig ?? (await lab.kubeconfig(options.user))
-  const argv = [...argvOf('speaker/main.ts', kubeconfig, options), '--node-name', node.name]
+  const own = ['--node-name', node.name, '--speaker-key-file', await speakerKeyFile(lab)]
+  const argv = [...argvOf('speaker/main.ts', kubeconfig, options), ...own]
   return launch(`speaker on ${node.name}`, lab, argv, stdio => node.spawn(argv, { cwd: root, stdio }))
+}
+
+/** The secret that all speakers of a lab share, as the chart would mount it. */
+async function speakerKeyFile(lab: Lab): Promise<string> {
+  const path = join(lab.directory, 'speaker-key')
+  // Whoever comes second finds it.
+  await writeFile(path, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  })
+  return path
 }
 
 /** The controller and a speaker on every node. */
