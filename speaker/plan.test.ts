@@ -271,6 +271,20 @@ describe('a Service that another node has won', () => {
     expect(announced.map(({ address }) => address).sort()).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.3'])
   })
 
+  test('is withdrawn where another has it and it is only to be ours for the spread', () => {
+    const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
+    const all = services.map(({ service }, index) => record(service, claimed('a'), says('a', `192.0.2.${index + 1}`)))
+    const everywhere = new Map(services.map((_, index) => [`192.0.2.${index + 1}`, onWire()]))
+    const own = { wire: everywhere, ripe: () => false }
+    expect(plan(situation('b', { nodes: ['a', 'b'], services, records: all }, own))).toMatchObject([
+      {
+        kind: 'withdraw',
+        addresses: ['192.0.2.1', '192.0.2.2', '192.0.2.3'],
+        because: { kind: 'handedOver', to: 'a' },
+      },
+    ])
+  })
+
   test('is not withdrawn for the packets of one that is gone since', () => {
     const own = { wire, seen: new Map([['192.0.2.1', 'b']]) }
     const third = {

@@ -185,10 +185,12 @@ function planWon(
   const { self, members, records, wire, stopping } = situation
   const offers = offersAt(group, self)
   const wanted = announcementsOf(offers)
-  for (const { address } of wanted) fates.set(address, 'keep')
+  const holder = claimOf(group, records)
+  // What is only to be ours one day is not ours yet: whoever has it, has it, if we should be answering for it as well.
+  if (isProposal(verdict) && holder?.node !== self) decideLost(group, verdict, fates, situation)
+  else for (const { address } of wanted) fates.set(address, 'keep')
   if (stopping || (isProposal(verdict) && !situation.ripe(`move ${group.key}`))) return []
 
-  const holder = claimOf(group, records)
   const because = claimBecause(verdict, holder, members)
   const actions: SpeakerAction[] = []
   const holderIsGone = holder !== undefined && !isPresent(members.get(holder.node))
