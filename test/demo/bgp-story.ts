@@ -86,6 +86,7 @@ async function askRouter(stage: BgpStage, addresses: readonly string[]): Promise
   narrator.step('The router has a way to the Service over every node, and spreads requests over all of them')
   narrator.say('Each speaker writes down to whom it announces the Service:')
   await kubectl(stage, ['get', 'servicebgpstatuses', '--all-namespaces'])
+  await showCondition(stage)
   for (const address of addresses) {
     await until(stage, `the router leads to ${address}`, async () => {
       return Object.keys(await router.nextHops(address)).length === lab.nodes.length
@@ -99,6 +100,19 @@ async function askRouter(stage: BgpStage, addresses: readonly string[]): Promise
     narrator.say(`${answered} more requests: ${sharesOf(nodes)}.`)
   }
   narrator.done('One address, the bandwidth of three nodes; and the Pods see who asks')
+}
+
+/** Once it names every node. */
+async function showCondition(stage: BgpStage): Promise<void> {
+  const path = 'jsonpath={.status.conditions[?(@.type=="berth.dev/Announced")].message}'
+  const get = ['get', 'service', 'web', '-o']
+  let message = ''
+  await until(stage, 'the Service’s condition names every node', async () => {
+    message = await stage.lab.controlPlane.kubectl([...get, path])
+    return stage.lab.nodes.every(({ name }) => message.includes(name))
+  })
+  stage.narrator.command(`kubectl ${get.join(' ')} '${path}'`)
+  stage.narrator.output(message)
 }
 
 function sharesOf(nodes: RequestsReport['nodes']): string {
@@ -131,9 +145,13 @@ async function stopSpeaker(stage: BgpStage, address: string): Promise<void> {
   const report = await requests.stop()
   narrator.say()
   narrator.say(
-    `Requests sent: ${report.sent}. Lost: ${lossesOf(report)}. Made twice: ${report.askedAgain}, being under way in the ` +
-      `moment when the router chose other nodes. The slowest took ${Math.round(report.slowestMs)} ms.`,
+    `Requests sent: ${report.sent}. Lost: ${lossesOf(report)}. The slowest took ${Math.round(report.slowestMs)} ms.`,
   )
+  if (report.askedAgain > 0) {
+    narrator.say(
+      `${report.askedAgain} had to be made twice: their connections were open when the router chose other nodes for them.`,
+    )
+  }
   narrator.done('Gone and back again, with every request answered')
 }
 

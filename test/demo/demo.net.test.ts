@@ -22,6 +22,7 @@ describe.skipIf(noRouter !== undefined)('the demo of BGP', () => {
     expect(told).toMatch(/LoadBalancer Ingress: +203\.0\.113\.1 \(VIP\), 2001:db8:0:113::1 \(VIP\)/)
     expect(told.match(/node-[123] +router +192\.0\.2\.1 +Established +Up/g)?.length).toBeGreaterThanOrEqual(3)
     expect(told).toMatch(/(\s+nexthop via 192\.0\.2\.1[123] dev eth0 weight 1){3}/)
+    expect(told).toContain('nodes node-1, node-2, node-3 announce 203.0.113.1, 2001:db8:0:113::1 to peer router')
     expect(told).toMatch(/more requests: node-1 answered \d+, node-2 answered \d+, node-3 answered \d+/)
     expect(told).toMatch(/says hello to 198\.18\.0\.10$/m)
     expect(told.match(/Lost: \d+\./g)).toEqual(['Lost: 0.', 'Lost: 0.'])
