@@ -224,8 +224,11 @@ function peersByServiceOf(told: PlanMemory['told'], before: RoutePlan | undefine
   let same = before?.peersByService.size === told.size
   for (const [service, routes] of told) {
     const last = before?.peersByService.get(service)
-    const unchanged = last !== undefined && before?.memory.told.get(service) === routes
-    const peers = unchanged ? last : [...new Set(routes.map(route => route.peer))].sort()
+    if (last !== undefined && before?.memory.told.get(service) === routes) {
+      peersByService.set(service, last)
+      continue
+    }
+    const peers = [...new Set(routes.map(route => route.peer))].sort()
     const id = peers.join()
     // Thousands of Services are told to the same few peers.
     const list = lists.get(id) ?? (last?.join() === id ? last : peers)
