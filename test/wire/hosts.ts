@@ -71,6 +71,8 @@ export async function startWireProcess(host: LabHost): Promise<WireProcess> {
   await buildRawsock()
   const child = host.spawn([process.execPath, join(import.meta.dirname, 'wire-process.ts')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // As between threads: keys are octets.
+    serialization: 'advanced',
   })
   const reports: WireReport[] = []
   const exits: string[] = []
