@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { formatAddress } from '../net/address.ts'
 import { parseNamespace } from './namespace.ts'
 import { parseNode } from './node.ts'
-import { type EndpointSliceFacts, endpointsOf, parseEndpointSlice, parseService, type Service } from './service.ts'
+import {
+  differsInConditionsOnly,
+  type EndpointSliceFacts,
+  endpointsOf,
+  parseEndpointSlice,
+  parseService,
+  type Service,
+} from './service.ts'
 
 const metadata = { name: 'web', namespace: 'default', uid: 'u-1', resourceVersion: '42' }
 
@@ -91,6 +98,26 @@ describe('a Service as the API server gives it', () => {
   it('that is being deleted, or of another type, says so', () => {
     expect(service({ metadata: { deletionTimestamp: '2026-11-23T02:00:00Z' } }).beingDeleted).toBe(true)
     expect(service({ spec: { type: 'ClusterIP' } }).type).toBe('other')
+  })
+})
+
+describe('two versions of a Service', () => {
+  const object = (labels: object, conditions: readonly object[], resourceVersion: string) =>
+    parseService({
+      metadata: { namespace: 'default', name: 'web', uid: 'u', resourceVersion, labels },
+      spec: { type: 'LoadBalancer' },
+      status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] }, conditions },
+    })
+  const announced = { type: 'berth.dev/Announced', status: 'True', reason: 'Announced', message: 'from node a' }
+
+  it.each([
+    ['a condition', {}, [announced], true],
+    ['a label', { app: 'web' }, [], false],
+    ['a condition and a label', { app: 'web' }, [announced], false],
+  ])('that differ in %s', (_, labels, conditions, only) => {
+    const [one, other] = [object({}, [], '1'), object(labels, conditions, '2')]
+    if (!one || !other) throw new Error('no Services')
+    expect(differsInConditionsOnly(one, other)).toBe(only)
   })
 })
 

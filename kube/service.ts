@@ -76,6 +76,17 @@ export interface Condition {
   readonly lastTransitionTime?: string
 }
 
+/** Whether two versions of a Service differ in nothing but its conditions: then nobody has to be told anything else. */
+export function differsInConditionsOnly(one: Service, other: Service): boolean {
+  return one.conditions !== other.conditions && textWithoutConditions(one) === textWithoutConditions(other)
+}
+
+function textWithoutConditions(service: Service): string {
+  return JSON.stringify({ ...service, resourceVersion: '', conditions: [] }, (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  )
+}
+
 /** Where a Service's traffic can be served: the usable endpoints (ready, or terminating but still serving) by node. */
 export interface ServiceEndpoints {
   readonly service: ServiceKey

@@ -61,6 +61,20 @@ const metrics: readonly Metric[] = [
     read: ({ cutOff }) => [[{}, cutOff ? 1 : 0]],
   },
   {
+    name: 'berth_speaker_answers_withheld',
+    help: '1 while nothing is answered at layer 2, since neither the API server nor enough other speakers are heard.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ fence }) => [[{}, fence.withheld ? 1 : 0]],
+  },
+  {
+    name: 'berth_speaker_pauses_total',
+    help: 'How often this process did not run for so long that others may have taken over, and asked before it went on.',
+    labels: [],
+    kind: 'counter',
+    read: ({ fence }) => [[{}, fence.pauses]],
+  },
+  {
     name: 'berth_speaker_lease_age_seconds',
     help: 'Time since this speaker’s Lease was last renewed; +Inf = never.',
     labels: [],

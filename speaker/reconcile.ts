@@ -29,6 +29,8 @@ import type { WriteAction, Writer } from './writer.ts'
 export interface Reconciler {
   /** Something has changed: run soon. `nodes` = the nodes, members or configuration, on which everything depends. */
   wake(what?: 'nodes'): void
+  /** Something has changed that nobody waits for: a condition is to be looked at again. */
+  wakeLater(): void
   /** The Services of an address that the last election gave to this node; none = it is not ours. */
   servicesOf(address: string): readonly ServiceKey[]
   readonly state: ReconcilerState
@@ -72,6 +74,8 @@ interface Waits {
 }
 
 const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
+
+const laterMs = 500
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
@@ -218,6 +222,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     wake,
+    wakeLater: () => loop.runAt(performance.now() + laterMs),
     servicesOf: address => own.get(address) ?? [],
     get state() {
       return { ...loop.state, ...counts }

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { createEventRecorder } from '../kube/events.ts'
+import { differsInConditionsOnly } from '../kube/service.ts'
 import { aborted, sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { createAnnouncer } from './announcer.ts'
 import type { BfdCounters } from './bfd/messages.ts'
 import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { type ClusterOptions, createClusterFeed } from './cluster-feed.ts'
+import { type DrainPolicy, drainedBy } from './drain.ts'
 import { createEndpointIndex } from './endpoints.ts'
-import { formatFacts } from './layer2/facts.ts'
+import { formatFacts, type Reluctance } from './layer2/facts.ts'
 import { type Member, nodeOfMac } from './layer2/membership.ts'
 import { createMembers } from './members.ts'
 import { factsOf } from './node-facts.ts'
+import { createProxyWatch } from './proxy-watch.ts'
 import { createReconciler } from './reconcile.ts'
 import { createPasswords } from './routing/passwords.ts'
 import { createRecorder } from './routing/recorder.ts'
@@ -45,6 +48,9 @@ export interface SpeakerOptions {
   readonly bgpDwellSeconds: number
   /** How the speakers look after each other; undefined: their Leases alone tell who lives. */
   readonly cluster: ClusterOptions | undefined
+  readonly drain: DrainPolicy
+  /** Where this node's kube-proxy says how it is; undefined = it is not asked. */
+  readonly kubeProxyHealthz: URL | undefined
   readonly log: Logger
 }
 
@@ -65,6 +71,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 
   let interfaces: readonly NetworkInterface[] | undefined
   let leaving = false
+  let fence = { withheld: false, pauses: 0 }
   let synced = false
   let bfdCounters: BfdCounters | undefined
   const totals: WireTotals = new Map()
@@ -78,7 +85,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     ...options,
     self,
     leases: sources.leases,
-    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving)),
+    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance())),
     onChange: () => {
       reconciler.wake('nodes')
       recorder.update()
@@ -86,6 +93,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     onLeases: () => feed.tellMembers(),
     onProven: sentMs => feed.proven(sentMs),
     onCutOff: () => reconciler.wake(),
+  })
+  const proxyWatch = createProxyWatch({
+    url: options.kubeProxyHealthz,
+    onChange: () => members.tellFacts(),
+    log,
   })
   const events = createEventRecorder({
     transport,
@@ -153,6 +165,14 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     log,
   })
 
+  /** Told in the Lease, so that all speakers go by the same, whatever their own flags are. */
+  function reluctance(): Reluctance | undefined {
+    if (!proxyWatch.isHealthy()) return { kind: 'proxyUnhealthy' }
+    const own = sources.nodes.get(node)
+    const by = own && drainedBy(own, options.drain)
+    return by === undefined ? undefined : { kind: 'drained', by }
+  }
+
   /** The watches whose first list this part of the speaker waits for. */
   function needed(part: 'layer2' | 'routing'): readonly NamedWatch[] {
     return sources.watches.filter(({ neededBy }) => neededBy === 'both' || neededBy === part)
@@ -212,12 +232,15 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   function takeFence({ state, gapMs }: WireReport & { readonly kind: 'fence' }): void {
     switch (state) {
       case 'cutOff':
+        fence = { ...fence, withheld: true }
         log.error('neither the API server nor enough of the other speakers are heard: nothing is answered any more')
         break
       case 'restored':
+        fence = { ...fence, withheld: false }
         log.info('the others are heard again; the segment is asked before anything is answered')
         break
       case 'woke':
+        fence = { ...fence, pauses: fence.pauses + 1 }
         log.warn({ gapMs: Math.round(gapMs ?? 0) }, 'this process did not run for a while: others may have taken over')
     }
   }
@@ -228,11 +251,14 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       JSON.stringify(before?.labels) === JSON.stringify(after?.labels) &&
       before?.internalIPs.join() === after?.internalIPs.join()
     if (!same) wakeBoth('configuration')
+    if ((after ?? before)?.name === node && interfaces) members.tellFacts()
     if (before?.internalIPs.join() !== after?.internalIPs.join()) feed.tellMembers()
   })
   sources.services.subscribe(({ before, after }) => {
     if (before && !after) endpoints.forget(before.key)
-    wakeBoth()
+    // Nearly always the echo of what a speaker has just written.
+    if (before && after && differsInConditionsOnly(before, after)) reconciler.wakeLater()
+    else wakeBoth()
   })
   sources.records.subscribe(() => reconciler.wake())
   sources.sessionRecords.subscribe(({ before, after }) => {
@@ -261,6 +287,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       events.run(signal),
       members.watchTime(signal),
       recorder.run(signal),
+      proxyWatch.run(signal),
     ]
     // Also that there is none of something is news.
     for (const { task } of sources.watches) void task.ready.then(() => wakeBoth('configuration'))
@@ -298,6 +325,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       synced: sources.watches.every(({ neededBy, hasSynced }) => neededBy === 'nobody' || hasSynced()),
       joined: members.joined(),
       cutOff: members.isCutOff(),
+      fence,
       leaving,
       leaseRenewedAtMs: members.leaseRenewedAtMs,
       members: members.current(),

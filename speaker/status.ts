@@ -31,6 +31,8 @@ export interface SpeakerHealth {
   readonly joined: boolean
   /** It has not heard the API server for longer than its Lease lasts. */
   readonly cutOff: boolean
+  /** Whether nothing is answered, since neither the API server nor enough other speakers are heard; and pauses noticed. */
+  readonly fence: { readonly withheld: boolean; readonly pauses: number }
   readonly leaving: boolean
   /** Monotonic; -Infinity = never. */
   readonly leaseRenewedAtMs: number

@@ -8,6 +8,7 @@ export const well: SpeakerHealth = {
   synced: true,
   joined: true,
   cutOff: false,
+  fence: { withheld: false, pauses: 2 },
   leaving: false,
   leaseRenewedAtMs: Number.NEGATIVE_INFINITY,
   members: new Map([
