@@ -19,6 +19,8 @@ export interface DetectorSettings {
   readonly opinionLifeMs: number
   /** A new run whose session does not come up within this time is missed, where that of an earlier run was up. */
   readonly newRunMs: number
+  /** Whoever asks is told that it was missed if it was within this time: it may have been heard again just before. */
+  readonly missedMemoryMs: number
   /** After waking up late, a session that goes down is not held against the other end for so long. */
   readonly distrustMs: number
   /** Nodes lost for so long get others to watch in their place. */
@@ -31,6 +33,7 @@ export const defaultDetectorSettings: DetectorSettings = {
   refreshToMissedMs: 250,
   opinionLifeMs: 3_500,
   newRunMs: 4_000,
+  missedMemoryMs: 5_000,
   distrustMs: 300,
   rewatchAfterMs: 2_000,
 }
@@ -49,6 +52,10 @@ export interface PeerState extends Peer {
   readonly opinion: { readonly sequence: number; readonly missed: readonly string[]; readonly atMs: number } | undefined
   /** It has said that it answers for nothing any more: what it had is free at once. */
   readonly left: boolean
+  /** Until when that counts, if it is not said again; it is for good where it ended. */
+  readonly leftUntilMs: number
+  /** When it was last missed, by us or by those who decide that it is lost. */
+  readonly missedAtMs: number
   /** Since when we cannot count on it. */
   readonly lostSinceMs: number | undefined
 }

@@ -9,6 +9,7 @@ import type {
   Standing,
 } from './detector-state.ts'
 import { type Missing, reachedFrom } from './reach.ts'
+import type { VerdictKind } from './verdict-message.ts'
 import { watchGraph } from './watchers.ts'
 
 /*
@@ -73,12 +74,13 @@ function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: 
     case 'session':
       return withPeer(detector, event.node, peer => takeSession(detector, peer, event.state, nowMs))
     case 'verdict': {
-      if (event.about === 'question') return answer(detector, event, actions)
+      if (event.about === 'question') return answer(detector, event, nowMs, actions)
       // An answer is for the fence; it says more of us than the sender's own sessions do.
       if (event.about === 'answer') return detector
-      const left = event.about === 'farewell'
+      const leftUntilMs = untilOf(event.about, detector.settings, nowMs)
+      const left = nowMs < leftUntilMs
       const opinion = { sequence: event.sequence, missed: event.missed, atMs: nowMs }
-      return withPeer(detector, event.from, peer => ({ ...peer, left, opinion }))
+      return withPeer(detector, event.from, peer => ({ ...peer, left, leftUntilMs, opinion }))
     }
     case 'able':
       return event.able === detector.able ? detector : { ...detector, able: event.able }
@@ -89,6 +91,12 @@ function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: 
     case 'due':
       return detector
   }
+}
+
+/** How long a message keeps its sender out. */
+function untilOf(about: VerdictKind, { opinionLifeMs }: DetectorSettings, nowMs: number): number {
+  if (about === 'farewell') return Number.POSITIVE_INFINITY
+  return about === 'unable' ? nowMs + opinionLifeMs : Number.NEGATIVE_INFINITY
 }
 
 function withPeer(detector: Detector, node: string, change: (peer: PeerState) => PeerState): Detector {
@@ -116,6 +124,8 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
         passes,
         opinion: undefined,
         left: false,
+        leftUntilMs: Number.NEGATIVE_INFINITY,
+        missedAtMs: Number.NEGATIVE_INFINITY,
         lostSinceMs: undefined,
       })
     }
@@ -149,26 +159,33 @@ function sayFarewell(detector: Detector, actions: DetectorAction[]): Detector {
 function answer(
   detector: Detector,
   { from, nonce }: { readonly from: string; readonly nonce: number },
+  nowMs: number,
   actions: DetectorAction[],
 ): Detector {
   const peer = detector.peers.get(from)
   if (!peer) return detector
-  // Whoever we cannot count on is missed, whether or not it is we who watch it.
-  const lost = peer.lostSinceMs !== undefined && !detector.missed.includes(peer.run)
-  const missed = lost ? [peer.run, ...detector.missed] : detector.missed
+  // It asks because it was away, and its first packets may have been here before its question.
+  const wasMissed = nowMs < peer.missedAtMs + detector.settings.missedMemoryMs
+  const told = wasMissed && !detector.missed.includes(peer.run)
+  const missed = told ? [peer.run, ...detector.missed] : detector.missed
   actions.push({ kind: 'send', to: [peer], message: { kind: 'answer', sequence: detector.sequence, nonce, missed } })
   return { ...detector, sequence: detector.sequence + 1 }
 }
 
 /** What was doubted and is still down was not our fault; and what should have come up by now has not. */
 function trust(detector: Detector, nowMs: number): Detector {
+  const over = [...detector.peers.values()].filter(peer => peer.left && nowMs >= peer.leftUntilMs)
   const ripe = [...detector.peers.values()].filter(peer => {
     const dueMs = trustedAtMs(peer, detector.settings)
     return dueMs !== undefined && nowMs >= dueMs
   })
-  if (ripe.length === 0) return detector
+  if (ripe.length === 0 && over.length === 0) return detector
   const peers = new Map(detector.peers)
-  for (const peer of ripe) peers.set(peer.node, { ...peer, session: 'down' })
+  for (const peer of over) peers.set(peer.node, { ...peer, left: false })
+  for (const { node } of ripe) {
+    const peer = peers.get(node)
+    if (peer) peers.set(node, { ...peer, session: 'down' })
+  }
   return { ...detector, peers }
 }
 
@@ -188,8 +205,9 @@ function judge(detector: Detector, nowMs: number): Detector {
   let changed = false
   for (const peer of peers.values()) {
     const lostSinceMs = reached.has(peer.node) ? undefined : (peer.lostSinceMs ?? nowMs)
-    if (lostSinceMs === peer.lostSinceMs) continue
-    peers.set(peer.node, { ...peer, lostSinceMs })
+    const isMissed = lostSinceMs !== undefined || peer.session === 'down'
+    if (lostSinceMs === peer.lostSinceMs && !isMissed) continue
+    peers.set(peer.node, { ...peer, lostSinceMs, missedAtMs: isMissed ? nowMs : peer.missedAtMs })
     changed = true
   }
   const long = [...peers.values()].filter(
@@ -264,7 +282,7 @@ function tell(before: Detector, now: Detector, nowMs: number, actions: DetectorA
     .filter(({ run }) => toAll || detector.missed.includes(run))
     .map(({ node, run }) => ({ node, run }))
   const { sequence, missed, able } = detector
-  const kind = able ? 'verdicts' : 'farewell'
+  const kind = able ? 'verdicts' : 'unable'
   if (to.length > 0) actions.push({ kind: 'send', to, message: { kind, sequence, nonce: 0, missed } })
   return {
     ...detector,
@@ -304,10 +322,12 @@ export function nextDueMs(detector: Detector, nowMs: number): number | undefined
   const dues = [nextForAllMs(detector), missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined]
   for (const peer of detector.peers.values()) {
     const { opinion, lostSinceMs } = peer
-    dues.push(trustedAtMs(peer, settings))
+    dues.push(trustedAtMs(peer, settings), peer.left ? peer.leftUntilMs : undefined)
     if (opinion && opinion.missed.length > 0) dues.push(opinion.atMs + settings.opinionLifeMs)
     if (lostSinceMs !== undefined) dues.push(lostSinceMs + settings.rewatchAfterMs)
   }
-  const ahead = dues.filter(dueMs => dueMs !== undefined && dueMs > nowMs) as readonly number[]
+  const ahead = dues.filter(
+    dueMs => dueMs !== undefined && dueMs > nowMs && dueMs < Number.POSITIVE_INFINITY,
+  ) as readonly number[]
   return ahead.length > 0 ? Math.min(...ahead) : undefined
 }

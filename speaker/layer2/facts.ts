@@ -10,6 +10,13 @@ export interface InterfaceFacts {
   readonly subnets: readonly string[]
 }
 
+/** Why a node is to have an address only where no other node can: better it than nobody. */
+export type Reluctance =
+  /** Cordoned (`by` says so), or tainted with this. */
+  | { readonly kind: 'drained'; readonly by: string }
+  /** Its kube-proxy has said that it is not healthy, or nothing at all. */
+  | { readonly kind: 'proxyUnhealthy' }
+
 /** What a speaker says of itself in its Lease, for all the others to decide by. */
 export interface SpeakerFacts {
   readonly node: string
@@ -19,6 +26,8 @@ export interface SpeakerFacts {
   readonly leaving: boolean
   /** Those that can announce at layer 2, in the order of their names. */
   readonly interfaces: readonly InterfaceFacts[]
+  /** Absent: none. */
+  readonly reluctance?: Reluctance | undefined
 }
 
 /** A speaker's Lease, parsed. */
@@ -53,7 +62,8 @@ export function formatFacts(facts: SpeakerFacts): string {
   const interfaces = facts.interfaces
     .map(({ name, mac, carrier, subnets }) => ({ name, mac, carrier, subnets: [...subnets].sort() }))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
-  return JSON.stringify({ node: facts.node, run: facts.run, leaving: facts.leaving, interfaces })
+  const { node, run, leaving, reluctance } = facts
+  return JSON.stringify({ node, run, leaving, interfaces, reluctance })
 }
 
 /** The facts that a text names, or undefined: another version's speaker may write what this one cannot read. */
@@ -68,7 +78,14 @@ export function parseFacts(text: string): SpeakerFacts | undefined {
   const run = textOf(fieldOf(value, 'run'))
   if (!node || !run) return undefined
   const interfaces = listOf(fieldOf(value, 'interfaces')).flatMap(parseInterface)
-  return { node, run, leaving: fieldOf(value, 'leaving') === true, interfaces }
+  const reluctance = parseReluctance(fieldOf(value, 'reluctance'))
+  return { node, run, leaving: fieldOf(value, 'leaving') === true, interfaces, ...(reluctance && { reluctance }) }
+}
+
+function parseReluctance(value: unknown): Reluctance | undefined {
+  const kind = textOf(fieldOf(value, 'kind'))
+  if (kind === 'drained') return { kind, by: textOf(fieldOf(value, 'by')) ?? '' }
+  return kind === 'proxyUnhealthy' ? { kind } : undefined
 }
 
 function parseInterface(value: unknown): readonly InterfaceFacts[] {

@@ -15,7 +15,18 @@ import { recordGroup, serviceRecordMetadata } from '../record-metadata.ts'
  */
 
 /** Why a node took a Service, for people. */
-export type ClaimedBecause = 'first' | 'ownerGone' | 'ownerLeaving' | 'ownerUnable' | 'preferred' | 'spread'
+export type ClaimedBecause = (typeof reasons)[number]
+
+const reasons = [
+  'first',
+  'ownerGone',
+  'ownerLeaving',
+  'ownerUnable',
+  'ownerDrained',
+  'ownerProxyUnhealthy',
+  'preferred',
+  'spread',
+] as const
 
 /** The right to announce. */
 export interface Claim {
@@ -97,8 +108,6 @@ function parseClaim(text: string | undefined): Claim | undefined {
   return { node, because: because ?? 'first', from: textOf(fieldOf(value, 'from')) }
 }
 
-const reasons: readonly ClaimedBecause[] = ['first', 'ownerGone', 'ownerLeaving', 'ownerUnable', 'preferred', 'spread']
-
 function parsePublished(status: unknown): Published | undefined {
   const node = textOf(fieldOf(status, 'node'))
   if (!node) return undefined
@@ -161,6 +170,10 @@ export function formatBecause({ because, from }: Claim): string {
       return `the speaker of ${from} is stopping`
     case 'ownerUnable':
       return `${from} can no longer announce it`
+    case 'ownerDrained':
+      return `${from} is being drained`
+    case 'ownerProxyUnhealthy':
+      return `kube-proxy of ${from} is not healthy`
     case 'preferred':
       return 'this node is preferred'
     case 'spread':

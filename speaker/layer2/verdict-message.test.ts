@@ -36,7 +36,7 @@ test('a message is these octets and its signature', () => {
 
 const run = fc.uuid()
 const anyMessage: fc.Arbitrary<VerdictMessage> = fc.record({
-  kind: fc.constantFrom('verdicts', 'question', 'answer', 'farewell'),
+  kind: fc.constantFrom('verdicts', 'question', 'answer', 'unable', 'farewell'),
   sender: run,
   receiver: run,
   sequence: fc.maxSafeNat(),
@@ -79,7 +79,7 @@ describe('a message is refused', () => {
     { situation: 'of another installation', bytes: encodeVerdicts(message, otherSign), problem: /signature/ },
     { situation: 'of another protocol', bytes: changed(0, 0x43), problem: /version/ },
     { situation: 'of another version', bytes: changed(2, 2), problem: /version/ },
-    { situation: 'of an unknown kind', bytes: changed(3, 4), problem: /kind/ },
+    { situation: 'of an unknown kind', bytes: changed(3, 5), problem: /kind/ },
     { situation: 'that names more than it holds', bytes: changed(5, 2), problem: /do not fit/ },
     { situation: 'that holds more than it names', bytes: changed(5, 0), problem: /do not fit/ },
     { situation: 'with a sequence nobody can count', bytes: changed(8, 0x80), problem: /2\^53/ },

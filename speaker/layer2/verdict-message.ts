@@ -25,10 +25,10 @@ import { type Decoded, decoding, Malformed, Reader, Writer } from '../../net/cur
  */
 
 /**
- * `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce; `farewell` = whom I
- * miss, and I answer for nothing any more: take over what is left. Later verdicts take it back.
+ * `verdicts` = whom I miss; `question` = do you miss me?; `answer` = whom I miss, and the question's nonce; `unable` = whom I miss,
+ * and I cannot answer for anything until I say otherwise, or say nothing more; `farewell` = I have stopped answering for good.
  */
-export type VerdictKind = 'verdicts' | 'question' | 'answer' | 'farewell'
+export type VerdictKind = 'verdicts' | 'question' | 'answer' | 'unable' | 'farewell'
 
 export interface VerdictMessage {
   readonly kind: VerdictKind
@@ -46,7 +46,7 @@ export interface VerdictMessage {
 /** HMAC-SHA256 with the key of this protocol, handed in: codecs know no library. */
 export type Sign = (bytes: Uint8Array) => Uint8Array
 
-const kinds: readonly VerdictKind[] = ['verdicts', 'question', 'answer', 'farewell']
+const kinds: readonly VerdictKind[] = ['verdicts', 'question', 'answer', 'unable', 'farewell']
 const mark = 0x4256
 const version = 1
 const fixedLength = 56
