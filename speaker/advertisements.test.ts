@@ -215,6 +215,37 @@ describe('an address is announced', () => {
   })
 })
 
+describe('a node that is drained, or whose kube-proxy is not healthy', () => {
+  const drained = { reluctance: { kind: 'drained', by: 'cordon' } } as const
+  const unhealthy = { reluctance: { kind: 'proxyUnhealthy' } } as const
+
+  /** The nodes that may announce, those that are preferred first. */
+  function order(members: Parameters<typeof survey>[0]['members'], more: Parameters<typeof survey>[0] = {}): string {
+    const result = survey({ members: members ?? [], ...more }).advertisementsFor(web, anywhere)
+    const nodes = result?.kind === 'offered' ? [...(result.offers[0]?.reach.nodes ?? [])] : []
+    const byPreference = Map.groupBy(nodes, ([, { preference }]) => preference)
+    return [...byPreference]
+      .sort(([one], [other]) => other - one)
+      .map(([, list]) => list.map(([name]) => name).join())
+      .join(' > ')
+  }
+
+  test('comes after all others, whatever the weights say', () => {
+    const preferredNodeSelectors = [{ weight: 100, preference: labelled('role', 'edge') }]
+    const more = {
+      nodes: [node('a', { role: 'edge' }), node('b'), node('c', { role: 'edge' })],
+      advertisements: [advertisement('all', { preferredNodeSelectors })],
+    }
+    expect(order([member('a', drained), member('b'), member('c')], more)).toBe('c > b > a')
+    expect(order([member('a', drained), member('b'), member('c', unhealthy)], more)).toBe('b > a > c')
+  })
+
+  test('announces what no other can: all being drained, nothing changes', () => {
+    expect(order([member('a', drained), member('b', drained), member('c', drained)])).toBe('a,b,c')
+    expect(order([member('a', unhealthy)], { nodes: [node('a')] })).toBe('a')
+  })
+})
+
 test('Services with the same advertisements share one reach, whatever their addresses', () => {
   const shared = survey({})
   const reachOf = (address: string) => {

@@ -3,7 +3,7 @@ import { type Labels, matchesAny } from '../crds/selector.ts'
 import type { Service, ServiceEndpoints } from '../kube/service.ts'
 import { type Address, formatAddress } from '../net/address.ts'
 import { contains, parseRange } from '../net/range.ts'
-import type { InterfaceFacts } from './layer2/facts.ts'
+import type { InterfaceFacts, Reluctance } from './layer2/facts.ts'
 import type { Member } from './layer2/membership.ts'
 import { poolFinder } from './pool-finder.ts'
 import type { NodeRefusal, PassingAdvertisement, Refusal, UnadvertisedAddress } from './refusal.ts'
@@ -22,6 +22,14 @@ import { speaksFor } from './routing/speaks-for.ts'
  * Where some of the nodes stand in the address's own network and others do not, only those that do are taken: the others'
  * segment is likely another one. Where none does (a routed prefix), all are.
  *
+ * A node that is drained, or whose kube-proxy is not healthy, is preferred less than any other, whatever the weights say: it
+ * keeps and takes what nobody else can have, and hands over the rest as a planned move, without loss. Left out instead, it
+ * would take an address down with it where all are drained, or where a flag has the wrong port of kube-proxy everywhere.
+ *
+ * The node's condition Ready has no say, as in MetalLB: it is the kubelet's, and where that is down kube-proxy goes on
+ * forwarding. What is not ready there any more is taken out of the EndpointSlices by others. Whoever wants it otherwise
+ * names the taint that Kubernetes sets then (node.kubernetes.io/not-ready) in --drain.
+ *
  * Thousands of Services share a few Reaches, so a survey of the nodes is made once per change of nodes, members or
  * configuration, and remembers each Reach by what it came from.
  */
@@ -38,7 +46,7 @@ export interface NodeFacts {
 export interface Post {
   /** Those selected by name, or `all`: as many as the node has. */
   readonly interfaces: readonly string[] | 'all'
-  /** Sum of the weights of the preferredNodeSelectors that match; higher wins. */
+  /** Sum of the weights of the preferredNodeSelectors that match, less what the node's reluctance costs; higher wins. */
   readonly preference: number
 }
 
@@ -207,7 +215,21 @@ function standingOf(
     (sum, { weight, preference }) => sum + (matchesAny([preference], facts.labels) ? weight : 0),
     0,
   )
-  return { interfaces, preference }
+  return { interfaces, preference: preference - costOf(member.facts.reluctance) }
+}
+
+// More than all weights that could ever be written, and few enough of them for exact sums.
+const reluctanceCost = 2 ** 40
+
+function costOf(reluctance: Reluctance | undefined): number {
+  switch (reluctance?.kind) {
+    case undefined:
+      return 0
+    case 'drained':
+      return reluctanceCost
+    case 'proxyUnhealthy':
+      return 2 * reluctanceCost
+  }
 }
 
 /** Kubernetes' own label for nodes that no external load balancer may use. */

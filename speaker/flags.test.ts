@@ -21,7 +21,29 @@ test('without any, the defaults of a pod', () => {
     speakerPort: 7947,
     speakerIntervalMs: 100,
     speakerMultiplier: 3,
+    drain: { cordoned: false, taints: [] },
+    kubeProxyHealthz: undefined,
   })
+})
+
+test('taints that drain a node, and the port of kube-proxy, by environment', () => {
+  const environment = {
+    BERTH_DRAIN: 'cordon,maintenance:NoSchedule',
+    BERTH_KUBE_PROXY_HEALTHZ: 'http://127.0.0.1:10256/healthz',
+  }
+  expect(flags([], environment)).toMatchObject({
+    drain: { cordoned: true, taints: [{ key: 'maintenance', value: undefined, effect: 'NoSchedule' }] },
+    kubeProxyHealthz: new URL('http://127.0.0.1:10256/healthz'),
+  })
+})
+
+test.each([
+  { args: ['--drain', 'never,cordon'], text: 'never stands alone' },
+  { args: ['--drain', 'a b'], text: '"a b" is no taint' },
+  { args: ['--kube-proxy-healthz', '10256'], text: 'http://127.0.0.1:10256/healthz, not "10256"' },
+  { args: ['--kube-proxy-healthz', 'https://127.0.0.1:10256/healthz'], text: 'not "https:' },
+])('$args is refused', ({ args, text }) => {
+  expect(flags(args)).toMatchObject({ exitCode: 2, text: expect.stringContaining(text) })
 })
 
 test('a Lease that one late renewal would end is refused', () => {

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { type Answer, logLevels, parseFlags } from '../program/flags.ts'
+import { type DrainPolicy, neverDrained, parseDrainPolicy } from './drain.ts'
 
 /** What the speaker can be told on its command line, or by the environment. */
 export interface SpeakerFlags {
@@ -25,6 +26,10 @@ export interface SpeakerFlags {
   /** Between two BFD packets of speakers, and how many may be missing. */
   readonly speakerIntervalMs: number
   readonly speakerMultiplier: number
+  /** Which nodes hand their layer 2 addresses over: this speaker's, where the policy says so. */
+  readonly drain: DrainPolicy
+  /** Where kube-proxy of this node says how it is; undefined = it is not asked. */
+  readonly kubeProxyHealthz: URL | undefined
 }
 
 const program = {
@@ -67,6 +72,14 @@ const program = {
       hint: 'NUMBER',
       text: 'so many BFD packets missing, a speaker is missed; 2 to 50 (default 3)',
     },
+    drain: {
+      hint: 'WHEN',
+      text: 'when this node hands its layer 2 addresses over: never, or any of cordon and taints (KEY, KEY:EFFECT, KEY=VALUE:EFFECT), with commas (default never)',
+    },
+    'kube-proxy-healthz': {
+      hint: 'URL',
+      text: 'asked every second; while kube-proxy is not healthy other nodes are preferred at layer 2 (default: not asked; usually http://127.0.0.1:10256/healthz)',
+    },
   },
 } as const
 
@@ -89,6 +102,8 @@ export function readFlags(
       speakerPort: given.number('speaker-port', 7947, { min: 1, max: 65_535 }),
       speakerIntervalMs: given.number('speaker-interval', 100, { min: 10, max: 10_000 }),
       speakerMultiplier: given.number('speaker-multiplier', 3, { min: 2, max: 50 }),
+      drain: drainOf(given.text('drain'), problem => given.refuse(`--drain: ${problem}`)),
+      kubeProxyHealthz: healthzOf(given.text('kube-proxy-healthz'), problem => given.refuse(problem)),
       bgpDwellSeconds: given.number('bgp-dwell-seconds', 2, { min: 0, max: 600, fraction: true }),
     }
     // With less than two renewals in the duration, one that is late would look like a death.
@@ -96,4 +111,19 @@ export function readFlags(
       given.refuse('--lease-duration must be at least two and a half times --renew-period')
     return flags
   })
+}
+
+function drainOf(text: string | undefined, refuse: (problem: string) => void): DrainPolicy {
+  const policy = parseDrainPolicy(text ?? 'never')
+  if (!('problem' in policy)) return policy
+  refuse(policy.problem)
+  return neverDrained
+}
+
+function healthzOf(text: string | undefined, refuse: (problem: string) => void): URL | undefined {
+  if (text === undefined) return undefined
+  const url = URL.parse(text)
+  if (url?.protocol === 'http:') return url
+  refuse(`--kube-proxy-healthz is a URL such as http://127.0.0.1:10256/healthz, not "${text}"`)
+  return undefined
 }

@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from '../net/address.ts'
 import { firstAddress, prefixRange } from '../net/range.ts'
-import type { InterfaceFacts, SpeakerFacts } from './layer2/facts.ts'
+import type { InterfaceFacts, Reluctance, SpeakerFacts } from './layer2/facts.ts'
 import type { NetworkInterface } from './wire/messages.ts'
 
 /** What this node's speaker says of itself, from what the wire thread says of the interfaces. */
@@ -8,8 +8,10 @@ export function factsOf(
   self: { readonly node: string; readonly run: string },
   interfaces: readonly NetworkInterface[],
   leaving: boolean,
+  reluctance?: Reluctance,
 ): SpeakerFacts {
-  return { ...self, leaving, interfaces: interfaces.filter(one => one.layer2).map(interfaceFacts) }
+  const own = interfaces.filter(one => one.layer2).map(interfaceFacts)
+  return { ...self, leaving, interfaces: own, ...(reluctance && { reluctance }) }
 }
 
 function interfaceFacts({ name, mac, up, carrier, addresses }: NetworkInterface): InterfaceFacts {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Service, ServiceEndpoints } from '../kube/service.ts'
 import { elect } from './layer2/election.ts'
+import type { Reluctance } from './layer2/facts.ts'
 import { groupsOf, leftOut } from './layer2/groups.ts'
 import type { Liveness } from './layer2/membership.ts'
 import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
@@ -16,6 +17,7 @@ interface World {
   readonly services: readonly { readonly service: Service; readonly endpoints: ServiceEndpoints }[]
   readonly nodes?: readonly string[]
   readonly liveness?: Readonly<Record<string, Liveness>>
+  readonly reluctance?: Readonly<Record<string, Reluctance>>
   readonly records?: readonly OwnershipRecord[]
 }
 
@@ -24,7 +26,10 @@ function situation(self: string, world: World, own: Partial<Situation> = {}): Si
   const names = world.nodes ?? ['a', 'b', 'c']
   const members = names
     .filter(name => world.liveness?.[name] !== undefined || world.liveness === undefined)
-    .map(name => member(name, { liveness: world.liveness?.[name] ?? 'alive' }))
+    .map(name => {
+      const reluctance = world.reluctance?.[name]
+      return member(name, { liveness: world.liveness?.[name] ?? 'alive', ...(reluctance && { reluctance }) })
+    })
   const where = survey({ nodes: names.map(name => node(name)), members })
   const results = world.services.map(({ service, endpoints }) => ({
     service,
@@ -88,6 +93,23 @@ const ready = endpointsOn('z')
 function kinds(actions: readonly SpeakerAction[]): string[] {
   return actions.map(action => action.kind)
 }
+
+test.each([
+  { reluctance: { kind: 'drained', by: 'cordon' }, because: 'ownerDrained' },
+  { reluctance: { kind: 'proxyUnhealthy' }, because: 'ownerProxyUnhealthy' },
+] as const)(
+  'what a node hands over that is $reluctance.kind is claimed for that reason, and it answers until then',
+  ({ reluctance, because }) => {
+    const world = {
+      nodes: ['a', 'b'],
+      services: [{ service: web, endpoints: ready }],
+      records: [record(web, claimed('a'), says('a', '192.0.2.1'))],
+      reluctance: { a: reluctance },
+    }
+    expect(plan(situation('b', world))).toMatchObject([{ kind: 'claim', claim: { node: 'b', because, from: 'a' } }])
+    expect(plan(situation('a', world, { wire: new Map([['192.0.2.1', onWire()]]) }))).toEqual([])
+  },
+)
 
 describe('a Service that this node wins', () => {
   const only = { nodes: ['a'], services: [{ service: web, endpoints: ready }] }

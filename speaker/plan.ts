@@ -291,9 +291,10 @@ function claimBecause(
 ): ClaimedBecause {
   switch (verdict.because) {
     case 'first':
-    case 'preferred':
     case 'spread':
       return verdict.because
+    case 'preferred':
+      return reluctanceOf(holder, members) ?? 'preferred'
     case 'kept':
       return holder?.because ?? 'first'
     case 'ownerUnable': {
@@ -302,6 +303,12 @@ function claimBecause(
       return member?.liveness === 'leaving' ? 'ownerLeaving' : 'ownerUnable'
     }
   }
+}
+
+function reluctanceOf(holder: Claim | undefined, members: ReadonlyMap<string, Member>): ClaimedBecause | undefined {
+  const reluctance = holder && members.get(holder.node)?.facts.reluctance
+  if (!reluctance) return undefined
+  return reluctance.kind === 'drained' ? 'ownerDrained' : 'ownerProxyUnhealthy'
 }
 
 function isPresent(member: Member | undefined): boolean {

@@ -380,6 +380,26 @@ describe('who may announce', () => {
     expect(gaps(2).none).toBe(0)
   })
 
+  test('a node that is cordoned hands everything over without a gap, and keeps what no other node can have', async () => {
+    await newCluster(['node-1', 'node-2'])
+    await addServices(4)
+    await settled(4)
+    await cluster.addNode('node-1', {}, { unschedulable: true })
+    await vi.waitFor(() => expect(owners(4).every(owner => owner === 'node-2')).toBe(true), soon)
+    await settled(4)
+    await vi.waitFor(async () => {
+      const notes = await Promise.all(
+        [1, 2, 3, 4].map(async index => (await cluster.events(`web-${index}`)).at(-1)?.note),
+      )
+      expect(notes.filter(note => note?.endsWith('node-1 is being drained'))).toHaveLength(2)
+    }, soon)
+    await cluster.addNode('node-2', {}, { unschedulable: true })
+    await cluster.addService('web-5', [address(5)], ['elsewhere'])
+    await settled(5)
+    expect(owners(4).every(owner => owner === 'node-2')).toBe(true)
+    expect(gaps(5).none).toBe(0)
+  })
+
   test('Services that share an address are announced from one node', async () => {
     await newCluster(['node-1', 'node-2', 'node-3'])
     await cluster.addService('web-1', [address(1)], ['elsewhere'])

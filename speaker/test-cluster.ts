@@ -38,7 +38,7 @@ export interface TestCluster {
   readonly namespace: string
   readonly segment: Segment
   readonly api: Transport
-  addNode(node: string, labels?: Readonly<Record<string, string>>): Promise<void>
+  addNode(node: string, labels?: Readonly<Record<string, string>>, spec?: object): Promise<void>
   /** `before` is called before each of its requests. */
   start(node: string, kubeconfig?: string, before?: (request: ApiRequest) => Promise<void>): Promise<RunningSpeaker>
   advertise(spec?: object): Promise<void>
@@ -99,6 +99,8 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
       handOverTimeoutSeconds: 2,
       bgpDwellSeconds: 0,
       cluster: undefined,
+      drain: { cordoned: true, taints: [] },
+      kubeProxyHealthz: undefined,
       log,
     })
     const ended = speaker.run(stop.signal).finally(() => transport.close())
@@ -135,10 +137,10 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     namespace,
     segment,
     api,
-    async addNode(name, labels = {}) {
+    async addNode(name, labels = {}, spec = {}) {
       created.push(name)
-      await post('/api/v1/nodes', { metadata: { name, labels } }).catch(async () => {
-        await api.request({ method: 'PUT', path: `/api/v1/nodes/${name}`, body: { metadata: { name, labels } } })
+      await post('/api/v1/nodes', { metadata: { name, labels }, spec }).catch(async () => {
+        await api.request({ method: 'PUT', path: `/api/v1/nodes/${name}`, body: { metadata: { name, labels }, spec } })
       })
     },
     start,

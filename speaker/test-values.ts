@@ -4,7 +4,7 @@ import type { Condition, Service, ServiceEndpoints } from '../kube/service.ts'
 import { parseAddress } from '../net/address.ts'
 import { parseRange } from '../net/range.ts'
 import { type NodeFacts, type Surroundings, type Survey, surveyOf } from './advertisements.ts'
-import type { InterfaceFacts } from './layer2/facts.ts'
+import type { InterfaceFacts, Reluctance } from './layer2/facts.ts'
 import type { Liveness, Member } from './layer2/membership.ts'
 
 // Values that tests of the speaker's decisions are made of: everything as usual but for what the test is about.
@@ -49,13 +49,13 @@ export function node(name: string, labels: Labels = {}, networkUnavailable = fal
 
 export function member(
   name: string,
-  options: { liveness?: Liveness; interfaces?: readonly InterfaceFacts[] } = {},
+  options: { liveness?: Liveness; interfaces?: readonly InterfaceFacts[]; reluctance?: Reluctance } = {},
 ): Member {
-  const { liveness = 'alive', interfaces = [eth('eth0')] } = options
+  const { liveness = 'alive', interfaces = [eth('eth0')], reluctance } = options
   return {
     node: name,
     liveness,
-    facts: { node: name, run: `${name}-run`, leaving: liveness === 'leaving', interfaces },
+    facts: { node: name, run: `${name}-run`, leaving: liveness === 'leaving', interfaces, reluctance },
   }
 }
 

@@ -32,6 +32,13 @@ test('facts are read as they were written, and the same facts are the same text'
   expect(formatFacts({ ...facts, interfaces: shuffled })).toBe(text)
 })
 
+test.each([{ kind: 'drained', by: 'cordon' }, { kind: 'proxyUnhealthy' }] as const)(
+  'that the node would rather not have addresses is read as it was written: $kind',
+  reluctance => {
+    expect(parseFacts(formatFacts({ ...facts, reluctance }))).toEqual({ ...facts, reluctance })
+  },
+)
+
 test('a Lease says who holds it, for how long, and what it says of itself', () => {
   expect(parseSpeakerLease(lease(formatFacts(facts)))).toMatchObject({
     key: 'berth-system/speaker-node-1',
