@@ -68,6 +68,8 @@ export interface Detector {
   readonly self: Peer
   readonly settings: DetectorSettings
   readonly peers: ReadonlyMap<string, PeerState>
+  /** Runs of nodes that were members and are none now: the same run comes back after a partition. */
+  readonly former: ReadonlyMap<string, string>
   /** Between all members. */
   readonly graph: WatchGraph
   /** Between those that can be counted on for long enough; where it is not all, their sessions come on top. */
@@ -142,3 +144,8 @@ export type DetectorAction =
       }
     }
   | { readonly kind: 'report'; readonly report: ReachReport }
+  /**
+   * Nodes are here again that were alive all the while, and may have taken over what we did: the segment is to be asked who
+   * else answers for what is announced (`checkSegment`).
+   */
+  | { readonly kind: 'reunited' }

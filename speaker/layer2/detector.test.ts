@@ -124,6 +124,34 @@ describe('a node that dies', () => {
   })
 })
 
+describe('the segment is to be asked who else answers', () => {
+  const kinds = (events: readonly Timed[]) => run('abc', events).actions.map(({ kind }) => kind)
+  const lostAll: Timed[] = [
+    [300, session('b', 'down')],
+    [300, session('c', 'down')],
+  ]
+
+  test('when somebody is here again that was lost', () => {
+    expect(kinds(lostAll)).not.toContain('reunited')
+    expect(kinds([...lostAll, [5_000, session('b', 'up')]])).toContain('reunited')
+  })
+
+  test('when somebody is here again whose Lease was over meanwhile', () => {
+    const over: Timed[] = [...lostAll, [10_000, { kind: 'peers', peers: peers('a') }]]
+    expect(kinds(over)).not.toContain('reunited')
+    expect(kinds([...over, [20_000, { kind: 'peers', peers: peers('abc') }]])).toContain('reunited')
+  })
+
+  test('not when somebody has started anew', () => {
+    const next: DetectorEvent = { kind: 'peers', peers: [...peers('a'), { node: 'b', run: 'b-next' }] }
+    const { actions } = run('ab', [
+      [300, session('b', 'down')],
+      [5_000, next],
+    ])
+    expect(actions.map(({ kind }) => kind)).not.toContain('reunited')
+  })
+})
+
 test('a node that hears nobody has few, and half of two is half', () => {
   const alone = run('abc', [
     [300, session('b', 'down')],

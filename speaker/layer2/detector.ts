@@ -35,6 +35,7 @@ export function createDetector(self: Peer, settings: DetectorSettings): Detector
     self,
     settings,
     peers: new Map(),
+    former: new Map(),
     graph: watchGraph([self.node]),
     survivors: watchGraph([self.node]),
     standing: 'most',
@@ -62,6 +63,7 @@ export function step(
     const nodes = sessionNodes(told)
     if (String(nodes) !== String(sessionNodes(before))) actions.push({ kind: 'watch', nodes })
   }
+  if (isReunited(before, told)) actions.push({ kind: 'reunited' })
   const report = reportOf(told)
   if (JSON.stringify(report) !== JSON.stringify(reportOf(before))) actions.push({ kind: 'report', report })
   return [told, actions]
@@ -132,7 +134,19 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
   }
   const same = next.size === detector.peers.size && [...next.keys()].every(node => detector.peers.has(node))
   const graph = same ? detector.graph : watchGraph([detector.self.node, ...next.keys()])
-  return { ...detector, peers: next, graph }
+  const former = new Map(detector.former)
+  for (const { node, run } of detector.peers.values()) if (!next.has(node)) former.set(node, run)
+  return { ...detector, peers: next, former, graph }
+}
+
+/** Whether somebody can be counted on again that is the same process as before. */
+function isReunited(before: Detector, now: Detector): boolean {
+  if (before.peers === now.peers) return false
+  return [...now.peers.values()].some(({ node, run, lostSinceMs }) => {
+    if (lostSinceMs !== undefined) return false
+    const known = before.peers.get(node)
+    return known === undefined ? before.former.get(node) === run : known.run === run && known.lostSinceMs !== undefined
+  })
 }
 
 function takeSession(detector: Detector, peer: PeerState, state: 'up' | 'down' | 'stopped', nowMs: number): PeerState {

@@ -155,17 +155,8 @@ describe('a node that hears few', () => {
       [1_010, standing('few')],
       [9_010, standing('most')],
     ])
-    expect(kinds).toEqual(['cutOff', 'checkSegment', 'restored', 'askSegment'])
+    expect(kinds).toEqual(['cutOff', 'restored', 'askSegment'])
     expect(may(fence, 9_011)).toBe(true)
-  })
-
-  test('for a moment only goes on, and asks who else answers', () => {
-    expect(
-      run([
-        [1_010, standing('few')],
-        [1_500, standing('most')],
-      ]).kinds,
-    ).toEqual(['checkSegment'])
   })
 })
 

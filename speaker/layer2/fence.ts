@@ -110,8 +110,6 @@ export type FenceAction =
   | { readonly kind: 'question'; readonly nonce: number; readonly to: readonly string[] }
   /** Nothing that was announced may be answered before it has been asked for on the segment. */
   | { readonly kind: 'askSegment' }
-  /** Goes on as before, but asks the segment who else answers for what is announced; conflict.ts says who yields. */
-  | { readonly kind: 'checkSegment' }
   /** This process did not run for so long. The detector is to be told first of all (`woke`). */
   | { readonly kind: 'woke'; readonly gapMs: number }
   /** For the log: answers are withheld, or no longer. */
@@ -169,9 +167,7 @@ function take(fence: Fence, event: FenceEvent, nowMs: number, actions: FenceActi
     case 'tick':
       return tick(fence, event, nowMs, actions)
     case 'standing': {
-      const { standing } = fence
-      if (isBetter(event.standing, standing)) actions.push({ kind: 'checkSegment' })
-      const left = standing !== 'few' && event.standing === 'few'
+      const left = fence.standing !== 'few' && event.standing === 'few'
       return { ...fence, standing: event.standing, heardAtMs: left ? nowMs : fence.heardAtMs }
     }
     case 'proven':
@@ -189,11 +185,6 @@ function take(fence: Fence, event: FenceEvent, nowMs: number, actions: FenceActi
       )
     }
   }
-}
-
-function isBetter(one: Standing, other: Standing): boolean {
-  const order: readonly Standing[] = ['few', 'half', 'most']
-  return order.indexOf(one) > order.indexOf(other)
 }
 
 function tick(

@@ -57,7 +57,7 @@ export function startCluster(options: {
   readonly settings: ClusterSettings
   /** The sessions with other speakers that are wanted from now on. */
   readonly setSessions: (sessions: readonly BfdSessionSettings[]) => void
-  readonly onFence: (action: FenceAction & { readonly kind: 'askSegment' | 'checkSegment' }) => void
+  readonly onFence: (action: { readonly kind: 'askSegment' | 'checkSegment' }) => void
   readonly report: (report: WireReport) => void
 }): Cluster {
   const { settings, report } = options
@@ -116,7 +116,6 @@ export function startCluster(options: {
         report({ kind: 'fence', state: action.kind })
         break
       case 'askSegment':
-      case 'checkSegment':
         options.onFence(action)
     }
   }
@@ -141,6 +140,9 @@ export function startCluster(options: {
         for (const peer of action.to) send(peer.run, { ...action.message, sequence: sequence++ })
         break
       }
+      case 'reunited':
+        options.onFence({ kind: 'checkSegment' })
+        break
       case 'report':
         report({ kind: 'reach', report: action.report })
         if (action.report.standing !== fence.standing) {

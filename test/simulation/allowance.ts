@@ -24,7 +24,7 @@ export function allowanceOf(cluster: Cluster, side: number): Allowance {
   const leaseMs = settings.leaseDurationMs + settings.renewPeriodMs + 2_000
   const strong = parts.filter(part => part.api === 'all' || (part.api === 'none' && part.share !== 'few'))
   const unsure = network.isTangled || parts.some(part => part.api === 'some')
-  const two = unsure ? undefined : parts.every(part => part.api === 'all') ? 3_000 : 12_000
+  const two = unsure ? undefined : parts.every(part => part.api === 'all') ? 3_000 : 15_000
   const able = strong.filter(part => part.nodes.some(node => isAble(cluster, node, side)))
   const whole =
     new Set(

@@ -60,6 +60,8 @@ export interface WarmStart {
 type Write = Exclude<SpeakerAction, { kind: 'announce' | 'withdraw' | 'setCondition' }>
 
 const handOverMs = 5_000
+/** Without the API server nobody can be given anything: the others take over when we have ended. */
+const handOverAloneMs = 1_000
 const suspicionTickMs = 1_000
 
 export function createMainHalf(world: World, machine: Machine, run: string, wire: WireHalf): MainHalf {
@@ -438,7 +440,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     take(news) {
       switch (news.kind) {
         case 'reach':
-          machine.after(random.between(0.2, 2), () => toSuspicions({ kind: 'reach', report: news.report }))
+          machine.after(1, () => toSuspicions({ kind: 'reach', report: news.report }))
           break
         case 'announced': {
           const state = announced.get(news.address)
@@ -456,7 +458,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       leaving = true
       renew()
       wake()
-      const deadlineMs = clock() + handOverMs
+      const deadlineMs = clock() + (network.reachesApi(name) ? handOverMs : handOverAloneMs)
       const look = (): void => {
         if (announced.size === 0 || clock() >= deadlineMs) {
           request(() => api.release(name, run), done)

@@ -83,6 +83,7 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
   let detector: Detector = createDetector(self, settings.detector)
   let fence: Fence = createFence(fenceSettings(settings), machine.clockMs())
   let licence = licenceOf(fence)
+  let mayLast = true
   let detectorDueMs = Number.POSITIVE_INFINITY
   let nodeOf: (mac: string) => string | undefined = () => undefined
   let claimantOf: (address: string) => string | undefined = () => undefined
@@ -107,6 +108,9 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
             const { kind, nonce, missed, sequence } = action.message
             post(to, { kind, nonce, missed, sequence: sequence + index })
           }
+          break
+        case 'reunited':
+          for (const address of holdings.keys()) toHolding(address, { kind: 'checkSegment' })
           break
         case 'report':
           tell({ kind: 'reach', report: action.report })
@@ -177,7 +181,6 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
   // Fence
 
   function toFence(event: FenceEvent): void {
-    const before = licence
     const [next, actions] = guard(fence, event, clock())
     fence = next
     licence = licenceOf(fence)
@@ -194,15 +197,16 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
           }
           break
         case 'askSegment':
-        case 'checkSegment':
-          for (const address of holdings.keys()) toHolding(address, { kind: action.kind })
+          for (const address of holdings.keys()) toHolding(address, { kind: 'askSegment' })
           break
         case 'cutOff':
         case 'restored':
           break
       }
     }
-    if (mayAnswer(before, clock()) !== mayAnswer(licence, clock())) world.onAnswers(machine.name, undefined)
+    const may = mayAnswer(licence, clock())
+    if (may !== mayLast) world.onAnswers(machine.name, undefined)
+    mayLast = may
   }
 
   function tick(): void {

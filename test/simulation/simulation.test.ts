@@ -1,0 +1,187 @@
+import { describe, expect, test } from 'vitest'
+import { cases, playCase } from './cases.ts'
+import { type Cluster, createCluster } from './cluster.ts'
+import { disturb, type Fault } from './faults.ts'
+import type { Ill } from './monitor.ts'
+import { simulate } from './simulate.ts'
+
+test.each(cases.map(one => [one.name, one] as const))('%s', (_, one) => {
+  expect(playCase(one).failures).toEqual([])
+})
+
+test('whatever goes wrong, all that docs/layer2.md says holds: the first of thousands of schedules', () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const { story, failures } = simulate(seed)
+    expect(failures, story.join('\n')).toEqual([])
+  }
+}, 60_000)
+
+/** One thing that goes wrong in a cluster at rest, and what was seen of it on side 0 in the time after. */
+function after(
+  cluster: Cluster,
+  faults: readonly Fault[],
+  forMs = 20_000,
+): { longest(ill: Ill): number; all(ill: Ill): number[]; moved: number } {
+  const begin = cluster.timeline.nowMs
+  const movesBefore = movesIn(cluster)
+  for (const fault of faults) disturb(cluster, () => void start(cluster, fault))
+  cluster.timeline.runUntil(begin + forMs)
+  cluster.monitor.finish()
+  const all = (ill: Ill): number[] =>
+    cluster.monitor.episodes
+      .filter(episode => episode.ill === ill && episode.side === 0 && episode.fromMs >= begin)
+      .map(({ fromMs, toMs }) => toMs - fromMs)
+      .sort((one, other) => one - other)
+  return { all, longest: ill => all(ill).at(-1) ?? 0, moved: movesIn(cluster) - movesBefore }
+}
+
+function movesIn({ monitor }: Cluster): number {
+  return [...monitor.moves.values()].reduce((sum, count) => sum + count, 0)
+}
+
+function start({ machines, network }: Cluster, fault: Fault): void {
+  switch (fault.kind) {
+    case 'powerCut':
+      return machines.get(fault.node)?.crash()
+    case 'leave':
+      return machines.get(fault.node)?.stop()
+    case 'freeze':
+      return machines.get(fault.node)?.freeze({ clockStops: false })
+    case 'apiAway':
+      return void network.takeApiAway()
+    case 'tear':
+      return void network.tear(fault.cables, fault.nodes)
+    default:
+      throw new Error(`no test begins with ${fault.kind}`)
+  }
+}
+
+function cluster(nodes: number, addresses = nodes * 5, seed = 7, apiApart = true): Cluster {
+  return createCluster({ seed, nodes, addresses, apiApart })
+}
+
+const owned = ({ machines, addresses }: Cluster, node: string): number =>
+  addresses.filter(address => machines.get(node)?.answers(address)).length
+
+describe.each([3, 5, 20])('in a cluster of %i', nodes => {
+  test('a power cut is over in less than 700 ms, half of them in less than 350, and moves what the node had', () => {
+    const outages: number[] = []
+    for (let seed = 1; seed <= 8; seed++) {
+      const one = cluster(nodes, nodes * 5, seed)
+      const had = owned(one, 'n02')
+      const seen = after(one, [{ kind: 'powerCut', node: 'n02' }])
+      outages.push(...seen.all('none'))
+      expect(seen.longest('two')).toBe(0)
+      expect(seen.moved).toBe(had)
+    }
+    outages.sort((one, other) => one - other)
+    expect(outages.length).toBeGreaterThan(20)
+    expect(outages[outages.length >> 1]).toBeLessThan(350)
+    expect(outages.at(-1)).toBeLessThan(700)
+  })
+
+  test('a power cut while the API server is away is no worse', () => {
+    const one = cluster(nodes)
+    const seen = after(one, [{ kind: 'apiAway' }, { kind: 'powerCut', node: 'n02' }])
+    expect(seen.all('none')).toHaveLength(owned(cluster(nodes), 'n02'))
+    expect(seen.longest('none')).toBeLessThan(700)
+    expect(seen.longest('two')).toBe(0)
+  })
+
+  test('an API server that is away changes nothing', () => {
+    const seen = after(cluster(nodes), [{ kind: 'apiAway' }])
+    expect([seen.all('none'), seen.all('two'), seen.moved]).toEqual([[], [], 0])
+  })
+
+  test('a node that stops hands over without a moment in which nobody answers', () => {
+    const seen = after(cluster(nodes), [{ kind: 'leave', node: 'n01' }])
+    expect(seen.all('none')).toEqual([])
+    expect(seen.moved).toBeGreaterThan(0)
+    expect(seen.longest('two')).toBeLessThan(500)
+  })
+
+  test('a node that comes back takes nothing that is not above the bound, and nobody notices', () => {
+    const one = cluster(nodes)
+    after(one, [{ kind: 'powerCut', node: 'n02' }])
+    disturb(one, () => one.machines.get('n02')?.start())
+    const seen = after(one, [])
+    expect(seen.all('none')).toEqual([])
+    expect(seen.longest('two')).toBeLessThan(500)
+    expect(seen.moved).toBeLessThanOrEqual(Math.ceil(one.addresses.length / nodes))
+  })
+
+  test('a node that was stopped for five seconds answers nothing when it goes on: others have begun', () => {
+    const one = cluster(nodes)
+    const begin = one.timeline.nowMs
+    disturb(one, () => one.machines.get('n02')?.freeze({ clockStops: false }))
+    one.timeline.runUntil(begin + 5_000)
+    disturb(one, () => one.machines.get('n02')?.thaw())
+    // Later it gets its share again, and then two answer for the moment of each hand-over.
+    const seen = after(one, [], 1_500)
+    expect(seen.all('two')).toEqual([])
+    expect(seen.all('none')).toEqual([])
+  })
+
+  test('a machine whose clock stood still answers for a quarter of a second more, until its neighbours tell it', () => {
+    const one = cluster(nodes)
+    const begin = one.timeline.nowMs
+    disturb(one, () => one.machines.get('n02')?.freeze({ clockStops: true }))
+    one.timeline.runUntil(begin + 5_000)
+    disturb(one, () => one.machines.get('n02')?.thaw())
+    const seen = after(one, [])
+    expect(seen.longest('two')).toBeLessThan(400)
+    expect(seen.longest('none')).toBeLessThan(400)
+  })
+
+  test('of two sides the smaller one, without the API server, is silent after two seconds and the larger has all', () => {
+    const one = createCluster({ seed: 3, nodes, addresses: nodes * 4, apiApart: false })
+    const seen = after(one, [{ kind: 'tear', cables: ['nodes', 'segment'], nodes: ['n01'] }])
+    expect(seen.longest('none')).toBeLessThan(700)
+    expect(owned(one, 'n01')).toBe(0)
+    const other = one.monitor.episodes.filter(episode => episode.side === 1 && episode.ill === 'none')
+    expect(other.length).toBeGreaterThan(0)
+  })
+
+  test('where only the way between nodes is torn, an owner that is cut off is taken over from when it has stopped', () => {
+    const one = createCluster({ seed: 3, nodes, addresses: nodes * 4, apiApart: false })
+    const had = owned(one, 'n01')
+    const seen = after(one, [{ kind: 'tear', cables: ['nodes'], nodes: ['n01'] }])
+    expect(seen.longest('two')).toBe(0)
+    expect(seen.all('none')).toHaveLength(had)
+    expect(seen.longest('none')).toBeLessThan(500)
+  })
+})
+
+describe('two nodes', () => {
+  test('know by the API server that one is dead, and not only cut off, within a second', () => {
+    const seen = after(cluster(2), [{ kind: 'powerCut', node: 'n02' }])
+    expect(seen.longest('two')).toBe(0)
+    expect(seen.longest('none')).toBeLessThan(1_300)
+  })
+
+  test('without the API server wait for three seconds more', () => {
+    const seen = after(cluster(2), [{ kind: 'apiAway' }, { kind: 'powerCut', node: 'n02' }])
+    expect(seen.longest('none')).toBeGreaterThan(3_000)
+    expect(seen.longest('none')).toBeLessThan(3_800)
+  })
+
+  test('that only lost each other go on as they were', () => {
+    const seen = after(cluster(2), [{ kind: 'tear', cables: ['nodes'], nodes: ['n02'] }])
+    expect([seen.all('none'), seen.all('two'), seen.moved]).toEqual([[], [], 0])
+  })
+})
+
+test('what is found is found: a cluster whose speakers take over without asking is caught at once', () => {
+  const one = createCluster({
+    seed: 1,
+    nodes: 3,
+    addresses: 6,
+    apiApart: false,
+    settings: { evidence: { tries: 1, spacingMs: 0 } },
+  })
+  const begin = one.timeline.nowMs
+  disturb(one, () => void one.network.tear(['nodes'], ['n01']))
+  one.timeline.runUntil(begin + 1_500)
+  one.monitor.finish()
+  expect(one.monitor.episodes.some(({ ill }) => ill === 'two')).toBe(true)
+})
