@@ -71,7 +71,7 @@ export async function createNode(
   const management = await networks.management.attach(namespace, {
     port: name,
     interface: 'eth1',
-    mac: `00:00:5e:00:53:a${ordinal.toString(16)}`,
+    mac: `00:00:5e:00:53:${(0xa0 + ordinal).toString(16)}`,
     addresses: [`198.51.100.${number}/24`, `2001:db8:0:100::${number}/64`],
   })
   await sysctl(namespace, { 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 })
