@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createWorld, kill, type World } from '../../test/lab/namespace.ts'
 import type { LabHost } from '../../test/lab/node.ts'
 import { whoHas } from '../../test/lab/probe.ts'
 import { createSegment, type Segment } from '../../test/lab/segment.ts'
 import { whyNoLab } from '../../test/lab/tools.ts'
-import { startWireProcess, type WireProcess } from '../../test/wire/hosts.ts'
-import type { ClusterMember, WireReport } from './messages.ts'
+import { lostNodes, startWireSpeakers, type WireSpeaker, watching } from '../../test/wire/speakers.ts'
 import { monotonicMs } from './monotonic.ts'
 
 const obstacle = await whyNoLab()
@@ -15,18 +13,10 @@ if (obstacle) process.stderr.write(`speaker/wire/cluster.net.test.ts is skipped:
 const key = new TextEncoder().encode('a secret that all speakers share')
 const address = '192.0.2.50'
 
-/** One speaker's wire thread on a segment. */
-interface Speaker {
-  readonly host: LabHost
-  readonly run: string
-  readonly wire: WireProcess
-  readonly cable: { cut(how?: 'silent'): Promise<void>; heal(): Promise<void> }
-}
-
 describe.skipIf(obstacle !== undefined)('speakers that look after each other', () => {
   let world: World
   let segment: Segment
-  let speakers: readonly Speaker[]
+  let speakers: readonly WireSpeaker[]
 
   beforeEach(async () => {
     world = await createWorld()
@@ -35,59 +25,25 @@ describe.skipIf(obstacle !== undefined)('speakers that look after each other', (
   })
   afterEach(async () => await world.end())
 
-  async function start(count: number, keyOf = (_index: number) => key): Promise<void> {
-    const started: Speaker[] = []
-    for (let index = 0; index < count; index++) started.push(await createSpeaker(index))
-    speakers = started
-    for (const [index, { wire, host, run }] of speakers.entries()) {
-      const pace = { intervalMs: 100, detectMultiplier: 3, leaseDurationMs: 10_000, renewPeriodMs: 3_000 }
-      wire.send({ kind: 'cluster', settings: { node: host.name, run, key: keyOf(index), port: 7_947, ...pace } })
-      wire.send({ kind: 'members', members: speakers.map(member) })
-    }
-  }
-
-  async function createSpeaker(index: number): Promise<Speaker> {
-    const namespace = await world.createNamespace()
-    const name = `node-${index + 1}`
-    const mac = `02:00:00:00:00:0${index + 1}`
-    const ipv4 = `192.0.2.${index + 1}`
-    const addresses = [`${ipv4}/24`]
-    const cable = await segment.attach(namespace, { port: name, interface: 'eth0', mac, addresses })
-    const host: LabHost = {
-      name,
-      namespace,
-      interface: 'eth0',
-      mac,
-      ipv4,
-      ipv6: '',
-      exec: namespace.exec,
-      spawn: namespace.spawn,
-    }
-    return { host, run: randomUUID(), wire: await startWireProcess(host), cable }
-  }
-
-  /** Waits until every session of a speaker has been up. */
-  async function watching({ wire }: Speaker, sessions: number): Promise<void> {
-    await wire.until(`${sessions} sessions are up`, reports => {
-      const last = reports.findLast(report => report.kind === 'bfdCounters')
-      return last?.kind === 'bfdCounters' && last.counters.sessions.filter(({ ups }) => ups > 0).length === sessions
-    })
+  async function start(count: number, keyOf: (index: number) => Uint8Array = () => key): Promise<void> {
+    const terms = { keyOf, port: 7_947, intervalMs: 100, detectMultiplier: 3 }
+    speakers = await startWireSpeakers(world, segment, { count, subnet: '192.0.2', ...terms })
   }
 
   test('one that is killed is lost to the others, who tell each other; one that is well is not', async () => {
     await start(3)
     for (const speaker of speakers) await watching(speaker, 2)
-    expect(speakers.flatMap(({ wire }) => lost(wire.reports))).toEqual([])
+    expect(speakers.flatMap(({ wire }) => lostNodes(wire.reports))).toEqual([])
     const [first, second, third] = speakers
     if (!first || !second || !third) throw new Error('three were to start')
     const killedAtMs = performance.now()
     await kill(first.wire.child)
     for (const { wire } of [second, third]) {
-      await wire.until('node-1 is lost', reports => lost(reports).includes('node-1'))
+      await wire.until('node-1 is lost', reports => lostNodes(reports).includes('node-1'))
     }
     // 300 ms by the settings; the rest is a busy machine's.
     expect(performance.now() - killedAtMs).toBeLessThan(3_000)
-    expect([second, third].map(({ wire }) => lost(wire.reports))).toEqual([['node-1'], ['node-1']])
+    expect([second, third].map(({ wire }) => lostNodes(wire.reports))).toEqual([['node-1'], ['node-1']])
   })
 
   test('with another key nobody is watched, and nobody is missed for it', async () => {
@@ -97,7 +53,7 @@ describe.skipIf(obstacle !== undefined)('speakers that look after each other', (
     if (!first || !second || !third) throw new Error('three were to start')
     await watching(first, 1)
     await watching(second, 1)
-    expect([first, second, third].flatMap(({ wire }) => lost(wire.reports))).toEqual([])
+    expect([first, second, third].flatMap(({ wire }) => lostNodes(wire.reports))).toEqual([])
   })
 
   test('one that was frozen until others missed it answers nothing when it wakes before it has asked', async () => {
@@ -110,7 +66,7 @@ describe.skipIf(obstacle !== undefined)('speakers that look after each other', (
     expect(await whoHas(second.host, address)).toEqual([first.host.mac])
 
     first.wire.child.kill('SIGSTOP')
-    await second.wire.until('node-1 is lost', reports => lost(reports).includes('node-1'))
+    await second.wire.until('node-1 is lost', reports => lostNodes(reports).includes('node-1'))
     second.wire.send({ kind: 'announce', announcements: [{ address, interfaces: 'all' }] })
     await second.wire.until('announced', reports => reports.some(({ kind }) => kind === 'announced'))
     const heard = first.wire.reports.length
@@ -166,13 +122,3 @@ describe.skipIf(obstacle !== undefined)('speakers that look after each other', (
     return speaker.host
   }
 })
-
-function member({ host, run }: Speaker): ClusterMember {
-  return { node: host.name, run, address: host.ipv4, neighbour: true }
-}
-
-/** The nodes that the last report calls lost. */
-function lost(reports: readonly WireReport[]): readonly string[] {
-  const last = reports.findLast(({ kind }) => kind === 'reach')
-  return last?.kind === 'reach' ? last.report.lost.map(({ node }) => node).sort() : []
-}

@@ -7,6 +7,7 @@ import { answersSection } from './answers-section.ts'
 import { bfdAlarmsSection } from './bfd-alarms.ts'
 import { bgpSection } from './bgp-section.ts'
 import { controllerSection } from './controller-section.ts'
+import { detectorSection } from './detector-alarms.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
 
@@ -26,6 +27,7 @@ const sections: Readonly<Record<string, Section>> = {
   speaker: speakerSection,
   bgp: bgpSection,
   bfd: bfdAlarmsSection,
+  detector: detectorSection,
 }
 
 const { values, positionals } = parseArgs({
@@ -37,8 +39,8 @@ if (values.help || unknown.length > 0) {
   if (unknown.length > 0) process.stdout.write(`There is no benchmark called ${unknown.join(' or ')}.\n\n`)
   process.stdout.write(`npm run bench -- [--quick] [${Object.keys(sections).join('] [')}]
 
-Writes what it measured into docs/benchmarks.md; without a name everything, which takes about half an hour (bfd alone
-ten minutes) and wants a quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
+Writes what it measured into docs/benchmarks.md; without a name everything, which takes more than an hour (bfd alone
+ten minutes, detector thirty) and wants a quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
 `)
   process.exit(unknown.length > 0 ? 2 : 0)
 }
