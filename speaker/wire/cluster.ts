@@ -73,6 +73,7 @@ export function startCluster(options: {
   let sequences = new Map<string, number>()
   let dueTimer: NodeJS.Timeout | undefined
   let leadMs = leadOfUptime()
+  let closed = false
 
   const socket = openVerdictSocket({
     port: settings.port,
@@ -121,6 +122,8 @@ export function startCluster(options: {
   }
 
   function takeDetector(event: DetectorEvent, nowMs = monotonicMs()): void {
+    // The sessions say their goodbyes after us, and nothing is to follow from those.
+    if (closed) return
     const [after, actions] = detect(detector, event, nowMs)
     detector = after
     for (const action of actions) carryOut(action)
@@ -225,6 +228,7 @@ export function startCluster(options: {
       return true
     },
     close() {
+      closed = true
       clearInterval(ticker)
       clearTimeout(dueTimer)
       socket.close()

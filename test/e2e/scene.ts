@@ -1,5 +1,5 @@
 import { onTestFailed, vi } from 'vitest'
-import { berthNamespace, type Program, startBerth } from '../lab/berth.ts'
+import { berthNamespace, type Program, type ProgramOptions, startBerth } from '../lab/berth.ts'
 import { type Lab, type LabOptions, startLab } from '../lab/lab.ts'
 import type { LabNode } from '../lab/node.ts'
 import { whoHas } from '../lab/probe.ts'
@@ -40,7 +40,7 @@ export interface ConfigurationObject {
 }
 
 /** One pool on the segment, announced by layer 2. */
-const onSegment: readonly ConfigurationObject[] = [
+export const onSegment: readonly ConfigurationObject[] = [
   {
     kind: 'IPAddressPool',
     name: 'segment',
@@ -50,10 +50,14 @@ const onSegment: readonly ConfigurationObject[] = [
 ]
 
 /** Starts the lab, Berth's programs and applies its configuration; ready when addresses can be assigned. */
-export async function startScene(options: LabOptions, configuration = onSegment): Promise<Scene> {
+export async function startScene(
+  options: LabOptions,
+  configuration = onSegment,
+  speaker: ProgramOptions = {},
+): Promise<Scene> {
   const lab = await startLab({ progress: console.warn, ...options })
   try {
-    const { controller, speakers } = await startBerth(lab)
+    const { controller, speakers } = await startBerth(lab, speaker)
     const items = configuration.map(({ kind, name, spec }) => ({
       apiVersion: 'berth.dev/v1beta1',
       kind,

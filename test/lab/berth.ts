@@ -80,11 +80,14 @@ async function speakerKeyFile(lab: Lab): Promise<string> {
 }
 
 /** The controller and a speaker on every node. */
-export async function startBerth(lab: Lab): Promise<{ controller: Program; speakers: Map<string, Program> }> {
+export async function startBerth(
+  lab: Lab,
+  speaker: ProgramOptions = {},
+): Promise<{ controller: Program; speakers: Map<string, Program> }> {
   await createBerthNamespace(lab)
   const controller = await startController(lab)
   const speakers = new Map<string, Program>()
-  for (const node of lab.nodes) speakers.set(node.name, await startSpeaker(lab, node))
+  for (const node of lab.nodes) speakers.set(node.name, await startSpeaker(lab, node, speaker))
   return { controller, speakers }
 }
 

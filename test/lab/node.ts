@@ -84,7 +84,8 @@ export async function createNode(
     cutManagement: management.cut,
     healManagement: management.heal,
     async powerOff() {
-      await Promise.all([segment.cut(), management.cut(), namespace.killAll()])
+      // In this order: a speaker that lives for a moment without its cable would tell the others.
+      await Promise.all([namespace.killAll(), segment.cut(), management.cut()])
     },
     async powerOn() {
       await Promise.all([segment.heal(), management.heal()])
