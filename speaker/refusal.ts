@@ -107,7 +107,7 @@ export function formatRefusal(refusal: Refusal): string {
 /** Who has the address too, and what to do about it. */
 export function formatRival({ address, interface: on, mac, node }: AddressRival): string {
   if (node !== undefined) {
-    return `the kernel of node ${node} (${mac} on ${on}) answers for ${address} too: is it configured there, or does kube-proxy run in IPVS mode without strictARP?`
+    return `the kernel of node ${node} (${mac} on ${on}) answers for ${address} too: set strictARP: true where kube-proxy runs in IPVS mode, else take the address off the interfaces of ${node}`
   }
   return `a station that is no node of this cluster (${mac} on ${on}) answers for ${address} too: take the address away from it, or leave it out of the IPAddressPool`
 }

@@ -136,22 +136,39 @@ describe('while it is answered for', () => {
         [
           [5, claimedBy(low)],
           [1_005, due],
+          [1_006, claimedBy(low)],
         ],
         { self: high, caution },
       ).kinds,
-    ).toEqual(['begin', 'seen', 'defend'])
+    ).toEqual(['begin', 'seen', 'ask', 'defend'])
     expect(
       run(
         [
           [5, claimedBy(high)],
           [1_005, due],
+          [1_006, claimedBy(high)],
         ],
         { self: low, caution },
       ),
     ).toMatchObject({
-      kinds: ['begin', 'seen', 'cease'],
+      kinds: ['begin', 'seen', 'ask', 'cease'],
       answers: false,
     })
+  })
+
+  test('a claim that is not repeated is nobody’s: whoever handed it over answered until it saw us, and has stopped', () => {
+    const handedOver: Timed[] = [
+      [5, claimedBy(low)],
+      [1_005, due],
+      [1_025, due],
+      [1_045, due],
+      [1_065, due],
+    ]
+    const over = run(handedOver, { self: high, caution })
+    expect(over).toMatchObject({ kinds: ['begin', 'seen', 'ask', 'ask', 'ask'], answers: true })
+    expect(nextDueMs(over.holding)).toBeUndefined()
+    // What is claimed after that is a matter of its own.
+    expect(run([...handedOver, [5_000, claimedBy(low)]], { self: high, caution }).kinds.at(-1)).toBe('seen')
   })
 
   test('and the API server is away, it is judged at once', () => {
@@ -174,17 +191,27 @@ describe('while it is answered for', () => {
       [5, stranger],
       [1_005, due],
       [1_010, stranger],
-      [2_010, due],
+      [1_100, stranger],
+      [2_100, due],
+      [2_101, stranger],
       [11_100, stranger],
       [12_100, due],
+      [12_101, stranger],
     ]
-    expect(run(events, { caution })).toMatchObject({ kinds: ['begin', 'defend', 'defend'], answers: true })
+    const { told, answers } = run(events, { caution })
+    expect(answers).toBe(true)
+    expect(told.filter(([, kind]) => kind === 'defend')).toEqual([
+      [1_010, 'defend'],
+      [12_101, 'defend'],
+    ])
   })
 
   test('what was yielded is asked for every second, in case the other stops', () => {
     const yielded: Timed[] = [
       [5, claimedBy(high)],
+      [1_004, due],
       [1_005, due],
+      [1_005, claimedBy(high)],
     ]
     const { holding } = run(yielded, { self: low, caution })
     expect(nextDueMs(holding)).toBe(2_005)

@@ -46,13 +46,14 @@ export interface Holding {
     | { readonly kind: 'asking'; readonly inquiry: Inquiry }
     | { readonly kind: 'waiting'; readonly askAtMs: number; readonly finding: Finding }
     /**
-     * `judgeAtMs`: when another's claim is to be judged, once the news behind it has had time to reach us. `checkAtMs`:
-     * when the segment is to be asked whether the other has given up.
+     * `judgeAtMs`: when another's claim is to be judged, once the news behind it has had time to reach us, and who hands over
+     * to stop: the segment is asked then whether the other still has it (`asked`). `checkAtMs`: when the segment is to be
+     * asked whether the other has given up.
      */
     | {
         readonly kind: 'answering'
         readonly check: Inquiry | undefined
-        readonly claim: { readonly mac: string; readonly judgeAtMs: number } | undefined
+        readonly claim: { readonly judgeAtMs: number; readonly asked: boolean } | undefined
         readonly checkAtMs: number | undefined
       }
   /** Since when members answer that are not the owner. */
@@ -184,13 +185,16 @@ function due(holding: Holding, knowledge: Knowledge, nowMs: number): readonly [H
     case 'waiting':
       return nowMs < state.askAtMs ? [holding, []] : ask(holding, nowMs)
     case 'answering': {
-      const judged =
-        state.claim && nowMs >= state.claim.judgeAtMs ? judge(holding, state.claim.mac, knowledge, nowMs) : undefined
-      if (judged) return judged
+      if (state.claim && !state.claim.asked && nowMs >= state.claim.judgeAtMs) {
+        return check({ ...holding, state: { ...state, claim: { ...state.claim, asked: true } } }, nowMs)
+      }
       if (state.checkAtMs !== undefined && nowMs >= state.checkAtMs) return check(holding, nowMs)
       if (!state.check) return [holding, []]
       const [inquiry, actions] = inquire(state.check, { kind: 'due' }, nowMs)
-      return [{ ...holding, state: { ...state, check: inquiry.finding ? undefined : inquiry } }, actions]
+      if (!inquiry.finding) return [{ ...holding, state: { ...state, check: inquiry } }, actions]
+      // Whoever claimed it has given it up.
+      const claim = state.claim?.asked ? undefined : state.claim
+      return [{ ...holding, state: { ...state, check: undefined, claim } }, actions]
     }
   }
 }
@@ -210,8 +214,8 @@ function claimed(
     case 'answering': {
       const { mac } = event
       // Only news can explain it, and without the API server there are none.
-      if (!knowledge.inTouch) return judge(holding, mac, knowledge, nowMs)
-      const claim = state.claim ?? { mac, judgeAtMs: nowMs + newsMs }
+      if (!knowledge.inTouch || state.claim?.asked) return judge(holding, mac, knowledge, nowMs)
+      const claim = state.claim ?? { judgeAtMs: nowMs + newsMs, asked: false }
       const seen = state.claim === undefined && knowledge.nodeOf(mac) !== undefined
       return [{ ...holding, state: { ...state, claim } }, seen ? [{ kind: 'seen', mac }] : []]
     }
@@ -276,7 +280,8 @@ export function nextDueMs({ state }: Holding): number | undefined {
     case 'waiting':
       return state.askAtMs
     case 'answering': {
-      const dues = [state.check?.nextAtMs, state.claim?.judgeAtMs, state.checkAtMs].filter(dueMs => dueMs !== undefined)
+      const judgeAtMs = state.claim?.asked ? undefined : state.claim?.judgeAtMs
+      const dues = [state.check?.nextAtMs, judgeAtMs, state.checkAtMs].filter(dueMs => dueMs !== undefined)
       return dues.length > 0 ? Math.min(...dues) : undefined
     }
   }
