@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * unit: pure code, no network, no processes, seconds.
+ * simulation: whole clusters of speakers in virtual time, thousands of schedules, minutes.
  * api:  a real etcd and kube-apiserver on loopback.
  * net:  network namespaces, raw sockets, real kube-proxy; skipped with the reason where they cannot be had.
  */
@@ -17,9 +18,10 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{net,program,crds,kube,controller,speaker,cli,test}/**/*.test.ts'],
-          exclude: ['**/*.api.test.ts', '**/*.net.test.ts'],
+          exclude: ['**/*.api.test.ts', '**/*.net.test.ts', '**/*.sim.test.ts'],
         },
       },
+      { test: { name: 'simulation', include: ['test/**/*.sim.test.ts'], testTimeout: 300_000 } },
       {
         test: {
           name: 'api',

@@ -28,7 +28,7 @@ const controlPlane: readonly BinaryName[] = [
 ]
 
 /** Far more than each needs: a test that never ends must not hang a run that nobody watches. */
-const minutesAllowed = { unit: 5, api: 30, net: 30 } as const
+const minutesAllowed = { unit: 5, simulation: 10, api: 30, net: 30 } as const
 
 interface Step {
   readonly name: string
@@ -46,6 +46,7 @@ const steps: readonly Step[] = [
   { name: 'lint', title: 'Lint', run: () => command('npm', 'run', '--silent', 'lint') },
   { name: 'types', title: 'Types', run: () => command('npm', 'run', '--silent', 'types') },
   { name: 'unit', title: 'Unit tests', run: () => project('unit') },
+  { name: 'simulation', title: 'Simulated clusters', run: () => project('simulation') },
   { name: 'api', title: 'Tests against a real API server', needs: ['programs'], run: () => project('api') },
   { name: 'net', title: 'Tests on networks of their own', needs: ['programs', 'addon'], run: () => project('net') },
 ]

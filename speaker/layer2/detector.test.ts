@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createDetector, nextDueMs, reportOf, step } from './detector.ts'
 import { type Detector, type DetectorAction, type DetectorEvent, defaultDetectorSettings } from './detector-state.ts'
 
-const peers = (names: string) => [...names].map(node => ({ node, run: `${node}-run` }))
+const peers = (names: string) => Array.from(names, node => ({ node, run: `${node}-run` }))
 const settings = defaultDetectorSettings
 
 type Timed = readonly [nowMs: number, event: DetectorEvent]
@@ -17,7 +17,7 @@ function verdict(
   sequence = 1,
   about: 'verdicts' | 'question' | 'answer' = 'verdicts',
 ): DetectorEvent {
-  return { kind: 'verdict', from, about, sequence, nonce: 9, missed: [...missed].map(node => `${node}-run`) }
+  return { kind: 'verdict', from, about, sequence, nonce: 9, missed: Array.from(missed, node => `${node}-run`) }
 }
 
 /** A detector on node a whose sessions with all others are up, and what it did since. */
@@ -26,7 +26,7 @@ function run(
   events: readonly Timed[],
 ): { readonly detector: Detector; readonly actions: DetectorAction[] } {
   let detector = createDetector({ node: 'a', run: 'a-run' }, settings)
-  const others = [...names].filter(name => name !== 'a')
+  const others = names.split('').filter(name => name !== 'a')
   const begin: Timed[] = [
     [0, { kind: 'peers', peers: peers(names) }],
     ...others.map((node): Timed => [0, session(node, 'up')]),

@@ -59,6 +59,8 @@ export interface Holding {
   /** Since when members answer that are not the owner. */
   readonly contestedSinceMs: number | undefined
   readonly defendedAtMs: number | undefined
+  /** Since when it is to be answered for. */
+  readonly sinceMs: number
 }
 
 export type HoldingEvent =
@@ -101,7 +103,7 @@ export function hold(
   options: Pick<Holding, 'self' | 'address' | 'interfaces' | 'caution' | 'settings'>,
   nowMs: number,
 ): readonly [Holding, readonly HoldingAction[]] {
-  const base = { ...options, contestedSinceMs: undefined, defendedAtMs: undefined }
+  const base = { ...options, contestedSinceMs: undefined, defendedAtMs: undefined, sinceMs: nowMs }
   if (options.caution.kind === 'none') return [{ ...base, state: answering }, [{ kind: 'begin' }]]
   return ask({ ...base, state: noLink(nowMs) }, nowMs)
 }
@@ -265,6 +267,7 @@ function withInquiry(
     node,
     isClaimant: node !== undefined && node === knowledge.claimant,
     inTouchMs: contestedSinceMs === undefined ? 0 : knowledge.provenMs - contestedSinceMs,
+    askingMs: nowMs - holding.sinceMs,
   })
   const settled = { ...holding, contestedSinceMs }
   if (next.kind === 'announce') return [{ ...settled, state: answering }, [...actions, { kind: 'begin' }]]

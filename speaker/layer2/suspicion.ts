@@ -7,20 +7,20 @@ import type { Member } from './membership.ts'
  *
  * Whom the detector lost may be dead; or we are the ones who are cut off; or only the way between us is. So:
  *
- * - Together with most of the members we act at once: those few cannot be more than we are, and stop answering by
- *   themselves unless the API server still hears them (fence.ts).
+ * - Together with most of the members we act at once: those few cannot be more than we are. They stop answering by
+ *   themselves, unless the API server hears them; then it shows them our claims. Where they can be heard on the segment,
+ *   nothing is taken from them anyhow.
  * - With half of the members or fewer we ask the API server, by renewing our own Lease. Whoever is missed by a neighbour
  *   renews at once, to show that it lives. When a renewal of ours has come back that was sent long enough after the loss, and
- *   the lost node's Lease has not moved, it is gone. Where it has moved once it may be alive, and its Lease decides as ever.
+ *   the lost node's Lease has not moved, it is gone. Where it has moved once, that may have been on its way, and a renewal
+ *   period more is given. Where it has moved twice it lives, whatever the detector thinks, and its Lease decides as ever:
+ *   so where BFD is blocked between all nodes from one moment on, nothing happens.
  * - Just half, and no API server: each half could be right. After a time in which the other half, were it cut off from
  *   everything, would have been noticed by its own, what is silent on our segment is taken over. That is what keeps a
  *   cluster of two going when one of them dies and the API server was on it.
  * - Fewer than half, and no API server: nobody counts as gone. It is we who stop.
  *
- * Who said farewell is gone, whoever hears it.
- *
- * A Lease that moved twice since the loss belongs to a node that lives, whatever the detector thinks: where BFD is blocked
- * between all nodes from one moment on, the Leases decide alone after one or two renewals.
+ * Who said that it answers for nothing is gone, whoever hears it.
  */
 
 export interface SuspicionSettings {
@@ -43,8 +43,9 @@ interface Suspicion {
   readonly sinceMs: number
   /** It said so itself. */
   readonly left: boolean
-  /** Changes of its Lease since then. */
+  /** Changes of its Lease since then, and when the last was seen; before the first, since when it is lost. */
   readonly renewals: number
+  readonly renewedAtMs: number
 }
 
 export interface Suspicions {
@@ -102,7 +103,8 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
       const suspicion = suspicions.lost.get(event.node)
       if (!suspicion) return suspicions
       const lost = new Map(suspicions.lost)
-      if (suspicion.run === event.run) lost.set(event.node, { ...suspicion, renewals: suspicion.renewals + 1 })
+      if (suspicion.run === event.run)
+        lost.set(event.node, { ...suspicion, renewals: suspicion.renewals + 1, renewedAtMs: nowMs })
       else lost.delete(event.node)
       return { ...suspicions, lost }
     }
@@ -114,7 +116,7 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
 }
 
 function suspicionOf({ run, left }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
-  return known?.run === run ? { ...known, left } : { run, left, sinceMs: nowMs, renewals: 0 }
+  return known?.run === run ? { ...known, left } : { run, left, sinceMs: nowMs, renewals: 0, renewedAtMs: nowMs }
 }
 
 /** The members as the election should see them. The same object where nothing is suspected. */
@@ -137,15 +139,16 @@ export function livenessOf(
 function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
   const { standing, provenMs, settings } = suspicions
   if (suspicion.left) return true
-  if (suspicion.renewals >= 2) return false
   if (standing === 'most') return true
-  if (suspicion.renewals > 0) return false
-  if (provenMs >= suspicion.sinceMs + windowMs(node, suspicions)) return true
-  return standing === 'half' && provenMs < suspicion.sinceMs && nowMs >= suspicion.sinceMs + settings.tieMs
+  if (suspicion.renewals >= 2) return false
+  if (provenMs >= confirmedFromMs(node, suspicion, suspicions)) return true
+  return standing === 'half' && nowMs >= Math.max(suspicion.renewedAtMs, provenMs) + settings.tieMs
 }
 
-function windowMs(node: string, { ownMissed, settings }: Suspicions): number {
-  return ownMissed.has(node) ? settings.confirmNeighbourMs : settings.confirmOtherMs
+/** A renewal of ours that was sent from then on and has come back would have come after one of a node that lives. */
+function confirmedFromMs(node: string, suspicion: Suspicion, { ownMissed, settings }: Suspicions): number {
+  if (suspicion.renewals > 0) return suspicion.renewedAtMs + settings.confirmOtherMs
+  return suspicion.sinceMs + (ownMissed.has(node) ? settings.confirmNeighbourMs : settings.confirmOtherMs)
 }
 
 /** When our own Lease is to be renewed because a loss depends on what the API server knows. */
@@ -154,9 +157,7 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
   if (standing === 'most') return undefined
   const open = [...lost].some(
     ([node, suspicion]) =>
-      !suspicion.left &&
-      (suspicion.renewals === 0 ||
-        (suspicion.renewals < 2 && provenMs < suspicion.sinceMs + windowMs(node, suspicions))),
+      !suspicion.left && suspicion.renewals < 2 && provenMs < confirmedFromMs(node, suspicion, suspicions),
   )
   // With few that we hear, every proof that the API server hears us also keeps us answering (fence.ts).
   return open || standing === 'few' ? askedMs + settings.renewEveryMs : undefined
@@ -164,9 +165,10 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
 
 /** When `due` is to come next: a renewal to be asked for, or patience that ends. */
 export function nextChangeMs(suspicions: Suspicions, nowMs: number): number | undefined {
-  const { standing, lost, settings } = suspicions
+  const { standing, lost, provenMs, settings } = suspicions
   const dues = [nextRenewalMs(suspicions)]
-  if (standing === 'half') for (const { sinceMs } of lost.values()) dues.push(sinceMs + settings.tieMs)
+  if (standing === 'half')
+    for (const { renewedAtMs } of lost.values()) dues.push(Math.max(renewedAtMs, provenMs) + settings.tieMs)
   const ahead = dues.filter(dueMs => dueMs !== undefined && dueMs > nowMs) as readonly number[]
   return ahead.length > 0 ? Math.min(...ahead) : undefined
 }

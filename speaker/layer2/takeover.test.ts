@@ -49,7 +49,7 @@ describe('when the segment was asked', () => {
   const answered: Finding = { kind: 'answered', interface: 'eth0', mac: 'm' }
   const takeOver = { kind: 'ask', owner: 'b' } as const
   const first = { kind: 'ask', owner: undefined } as const
-  const base = { caution: takeOver, node: undefined, isClaimant: false, inTouchMs: 0 }
+  const base = { caution: takeOver, node: undefined, isClaimant: false, inTouchMs: 0, askingMs: 0 }
   test.each([
     { situation: 'and nobody answered, we begin', finding: { kind: 'silent' }, more: {}, next: { kind: 'announce' } },
     {
@@ -57,6 +57,12 @@ describe('when the segment was asked', () => {
       finding: answered,
       more: { node: 'b', inTouchMs: 99_999 },
       next: { kind: 'askAgain', afterMs: 100 },
+    },
+    {
+      situation: 'and the owner goes on answering, it is asked less often',
+      finding: answered,
+      more: { node: 'b', askingMs: 5_000 },
+      next: { kind: 'askAgain', afterMs: 1_000 },
     },
     {
       situation: 'and another speaker answered, it was quicker',

@@ -47,8 +47,9 @@ export type NextStep =
   /** Somebody has it who should not; it is not begun with, and asked for again after so long. To be told to people. */
   | { readonly kind: 'taken'; readonly by: string; readonly node: string | undefined; readonly afterMs: number }
 
-/** How soon an owner that stops is noticed by whoever waits for it. */
+/** How soon an owner that stops is noticed by whoever waits for it: it does within seconds, or may not at all. */
 const askOwnerAgainMs = 100
+const ownerStopsWithinMs = 5_000
 const askOthersAgainMs = 1_000
 /** RFC 5227's DEFEND_INTERVAL: how often one may argue. */
 const askStrangerAgainMs = 10_000
@@ -77,9 +78,11 @@ export function afterFinding(
     readonly isClaimant: boolean
     /** For how long, since the first answer of a member that is not the owner, we were in touch with the API server. */
     readonly inTouchMs: number
+    /** How long we have been asking. */
+    readonly askingMs: number
   },
 ): NextStep {
-  const { caution, node, isClaimant, inTouchMs } = situation
+  const { caution, node, isClaimant, inTouchMs, askingMs } = situation
   switch (finding.kind) {
     case 'silent':
       return { kind: 'announce' }
@@ -88,7 +91,9 @@ export function afterFinding(
       return { kind: 'askAgain', afterMs: askOthersAgainMs }
     case 'answered': {
       const owner = caution.kind === 'ask' ? caution.owner : undefined
-      if (node !== undefined && node === owner) return { kind: 'askAgain', afterMs: askOwnerAgainMs }
+      if (node !== undefined && node === owner) {
+        return { kind: 'askAgain', afterMs: askingMs < ownerStopsWithinMs ? askOwnerAgainMs : askOthersAgainMs }
+      }
       if (node !== undefined) {
         const trusted = isClaimant || inTouchMs < claimPatienceMs
         return trusted ? { kind: 'askAgain', afterMs: askOthersAgainMs / 4 } : { kind: 'announce' }

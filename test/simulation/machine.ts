@@ -16,7 +16,7 @@ export interface Machine {
   readonly process: SpeakerProcess | undefined
   readonly isFrozen: boolean
   /** The speaker's monotonic clock: it agrees with nobody's in its reading and not quite in its pace. */
-  clockMs(): number
+  readonly clockMs: () => number
   /** Calls back in the running process after a time by its clock; not at all where it has ended by then. */
   after(delayMs: number, call: () => void): void
   /** Something has arrived for the running process. */
@@ -70,7 +70,7 @@ export function createMachine(world: World, name: string, number: number): Machi
     get isFrozen() {
       return frozen !== undefined
     },
-    clockMs() {
+    clockMs: () => {
       const stoppedMs = frozen?.clockStops ? timeline.nowMs - frozen.sinceMs : 0
       return offsetMs + (timeline.nowMs - stoodStillMs - stoppedMs) * pace
     },
@@ -116,6 +116,7 @@ export function createMachine(world: World, name: string, number: number): Machi
       world.onAnswers(name, undefined)
       const order = (entry: Waiting): number => ((entry.kind === 'timer') === timersFirst ? 0 : 1)
       for (const entry of all.sort((one, other) => order(one) - order(other))) enter(entry)
+      world.onAnswers(name, undefined)
     },
     stop() {
       const leaving = process

@@ -36,8 +36,8 @@ export interface Monitor {
   disturb(): void
   /** And this after: what is allowed from now on. */
   settle(allowanceOf: (side: number) => Allowance): void
-  onAnswers(node: string, address: string | undefined): void
-  onChange(change: Change): void
+  readonly onAnswers: (node: string, address: string | undefined) => void
+  readonly onChange: (change: Change) => void
   fail(text: string): void
   finish(): void
 }
@@ -115,7 +115,7 @@ export function createMonitor(
       allowanceOf = allowed
       for (const address of addresses) look(address)
     },
-    onAnswers(node, address) {
+    onAnswers: (node, address) => {
       const machine = machines.get(node)
       for (const one of address === undefined ? addresses : [address]) {
         const nodes = answering.get(one) ?? new Set()
@@ -127,7 +127,7 @@ export function createMonitor(
         look(one)
       }
     },
-    onChange(change) {
+    onChange: change => {
       if (change.kind !== 'record') return
       const claim = change.record?.claim
       const before = claims.get(change.key)

@@ -15,7 +15,7 @@ export interface Network {
   /** Whether this packet gets lost. */
   loses(): boolean
   delayMs(): number
-  reachesApi(node: string): boolean
+  readonly reachesApi: (node: string) => boolean
   /** How long the API server's answers and events take. */
   apiDelayMs(): number
   /** Which part of the segment the node is on; clients are on each. */

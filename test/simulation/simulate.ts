@@ -38,6 +38,13 @@ export function simulate(seed: number): Outcome {
   return { seed, story, failures: play(cluster, faults), cluster }
 }
 
+/** What failed of so many schedules, with the story of each. */
+export function simulateAll(firstSeed: number, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => simulate(firstSeed + index)).flatMap(({ story, failures }) =>
+    failures.length === 0 ? [] : [[...story, ...failures].join('\n  ')],
+  )
+}
+
 /** Lets it all happen, mends everything, waits, and looks. */
 export function play(cluster: Cluster, faults: readonly ScheduledFault[]): readonly string[] {
   const { timeline, machines, monitor } = cluster
