@@ -60,12 +60,9 @@ describe.skipIf(obstacle !== undefined)('an address that somebody else has too',
       expect(await conflictsOn(owner)).toBeGreaterThan(before)
     }, patience)
     await vi.waitFor(async () => expect(await messageOf('ipvs')).toContain(other.name), patience)
-    const described = await vi.waitFor(async () => {
-      const text = await describeService('ipvs')
-      expect(text).toMatch(/Warning +AddressConflict/)
-      return text
+    await vi.waitFor(async () => {
+      expect(await describeService('ipvs')).toMatch(/Warning +AddressConflict .*strictARP: true/)
     }, patience)
-    console.info(described)
     expect(await scene.answerers(ipv4)).toContain(owner.name)
   })
 
@@ -83,7 +80,8 @@ describe.skipIf(obstacle !== undefined)('an address that somebody else has too',
       expect(message).toContain(mac)
     }, patience)
     expect(await conflictsOn(owner)).toBeGreaterThan(before)
-    console.info(await describeService('stranger'))
+    const advice = new RegExp(`Warning +AddressConflict .*${mac}.*take the address away from it`)
+    expect(await describeService('stranger')).toMatch(advice)
     await namespace.end()
     expect(await scene.answerers(both[0] ?? '')).toEqual([owner.name])
   })
@@ -94,7 +92,6 @@ describe.skipIf(obstacle !== undefined)('an address that somebody else has too',
     await scene.createService('late', { annotations: { 'berth.dev/loadBalancerIPs': addresses.join(',') } })
     await scene.lab.deployEndpoint('late', scene.node('node-1'), 8080)
     await vi.waitFor(async () => expect(await messageOf('late')).toContain('it is in use'), patience)
-    console.info(await describeService('late'))
     expect(await scene.answerers(addresses[0] ?? '')).toEqual([mac])
     await namespace.end()
     for (const address of addresses) await scene.ownerOf(address)

@@ -19,7 +19,6 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
   beforeAll(async () => {
     scene = await startScene({ nodes: 3 })
     both = await scene.createService('web')
-    // Its endpoint is an object only: who answers on the segment is asked here, and not what is behind it.
     await scene.lab.deployEndpoint('web', scene.node('node-1'), 8080)
     for (const address of both) await scene.ownerOf(address)
   })
@@ -40,7 +39,10 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
   }
   const isMember = async (node: LabNode): Promise<void> => {
     const jsonpath = '-o=jsonpath={.spec.holderIdentity} {.spec.renewTime}'
-    const lease = async () => await scene.lab.controlPlane.kubectl(['-n', 'berth-system', 'get', 'lease', `speaker-${node.name}`, jsonpath]).catch(() => '')
+    const lease = async () =>
+      await scene.lab.controlPlane
+        .kubectl(['-n', 'berth-system', 'get', 'lease', `speaker-${node.name}`, jsonpath])
+        .catch(() => '')
     const before = await lease()
     await vi.waitFor(async () => expect(await lease()).not.toBe(before), patience)
   }
@@ -56,7 +58,6 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
     await takenOver(node)
     const watched = await watch.stop()
     for (const one of watched) {
-      console.info(one.address, gapOf(one), doubledMs(one.answers), answerersOf(one.answers))
       expect(answerersOf(one.answers)).toHaveLength(2)
       expect(gapOf(one)).toBeLessThan(takeOverBoundMs)
       expect(doubledMs(one.answers)).toBe(0)
@@ -75,7 +76,6 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
     await isMember(node)
     const watched = await watch.stop()
     for (const one of watched) {
-      console.info(one.address, gapOf(one), doubledMs(one.answers), answerersOf(one.answers))
       expect(gapOf(one)).toBeLessThan(takeOverBoundMs)
       // What was asked while it hung lay in its socket all the time.
       expect(one.answers.filter(([atMs, mac]) => atMs > thawedAtMs && mac === node.mac)).toEqual([])
@@ -91,7 +91,6 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
     const next = await takenOver(node)
     const watched = await watch.stop()
     for (const one of watched) {
-      console.info(one.address, gapOf(one), doubledMs(one.answers), answerersOf(one.answers))
       expect(gapOf(one)).toBeLessThan(takeOverBoundMs)
       expect(answerersOf(one.answers)).toEqual([node.mac, next.mac])
     }
@@ -117,7 +116,6 @@ describe.skipIf(obstacle !== undefined)('an address of both families', () => {
     const watched = await watch.stop()
     for (const one of watched) {
       const last = one.answers.findLast(([, mac]) => mac === node.mac)?.[0] ?? 0
-      console.info(one.address, gapOf(one), doubledMs(one.answers), answerersOf(one.answers), last - cutAtMs)
       expect(last - cutAtMs).toBeLessThan(cutOffBoundMs)
     }
     await hearPeers(node)
