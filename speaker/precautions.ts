@@ -1,6 +1,6 @@
 import { formatAddress } from '../net/address.ts'
 import type { Announcer } from './announcer.ts'
-import type { Contest } from './layer2/election.ts'
+import type { Verdict } from './layer2/election.ts'
 import type { Group } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { recordKey } from './layer2/record.ts'
@@ -9,8 +9,9 @@ import {
   assume,
   type Caution,
   cautionOf,
+  electOwners,
+  type Heirs,
   settleAssumptions,
-  withAssumptions,
 } from './layer2/takeover.ts'
 import { claimOf, type Records, type SpeakerAction } from './plan.ts'
 
@@ -20,8 +21,8 @@ import { claimOf, type Records, type SpeakerAction } from './plan.ts'
  */
 
 export interface Precautions {
-  /** The groups as the election is to see them: what we have taken over is ours. */
-  contests(groups: ReadonlyMap<string, Group>): readonly Contest[]
+  /** Who is to have each group; what we have taken over is ours. */
+  elect(groups: ReadonlyMap<string, Group>, alive: ReadonlyMap<string, Member>): ReadonlyMap<string, Verdict>
   cautionFor(group: Group | undefined, alive: ReadonlyMap<string, Member>): Caution
   /** After a plan: tells the wire thread what has changed for what it waits with, and remembers what was taken over. */
   lookAfter(won: readonly Group[], alive: ReadonlyMap<string, Member>): void
@@ -38,6 +39,7 @@ export function createPrecautions(options: {
 }): Precautions {
   const { self, records, announcer } = options
   let assumptions: Assumptions = new Map()
+  let heirs: Heirs = new Map()
 
   function isAnnouncing(group: Group | undefined): boolean {
     const addresses = group ? addressesOf(group) : []
@@ -54,21 +56,22 @@ export function createPrecautions(options: {
   }
 
   return {
-    contests(groups) {
+    elect(groups, alive) {
       const claimAt = (key: string) => {
         const group = groups.get(key)
         return group && claimOf(group, records)
       }
       assumptions = settleAssumptions(assumptions, claimAt, key => isAnnouncing(groups.get(key)))
-      return Array.from(groups, ([key, { candidates }]) =>
-        withAssumptions({ key, candidates, owner: claimAt(key)?.node }, assumptions, self),
-      )
+      const contests = Array.from(groups, ([key, { candidates }]) => ({ key, candidates, claim: claimAt(key) }))
+      const election = electOwners(contests, { self, assumptions, heirs, isThere: node => isThere(alive, node) })
+      heirs = election.heirs
+      return election.verdicts
     },
     cautionFor,
     lookAfter(won, alive) {
       for (const group of won) {
         const claim = claimOf(group, records)
-        const isGone = claim !== undefined && (alive.get(claim.node)?.liveness ?? 'gone') === 'gone'
+        const isGone = claim !== undefined && !isThere(alive, claim.node)
         // The API server may be away, and the former owner come back and find itself named.
         if (claim && claim.node !== self && isGone && isAnnouncing(group)) {
           assumptions = assume(assumptions, group.key, claim)
@@ -84,6 +87,10 @@ export function createPrecautions(options: {
       return addresses.every(address => !announcer.wire.has(address) || isKnown(address))
     },
   }
+}
+
+function isThere(alive: ReadonlyMap<string, Member>, node: string): boolean {
+  return (alive.get(node)?.liveness ?? 'gone') !== 'gone'
 }
 
 function addressesOf(group: Group): readonly string[] {

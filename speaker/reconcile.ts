@@ -4,7 +4,7 @@ import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
 import { isAnnounced, reasonFor } from './condition.ts'
 import type { EndpointIndex } from './endpoints.ts'
-import { elect, type Verdict } from './layer2/election.ts'
+import type { Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
@@ -103,7 +103,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
     const observed = observe(members)
     const byKey = new Map(observed.groups.map(group => [group.key, group]))
-    const verdicts = elect(precautions.contests(byKey))
+    const verdicts = precautions.elect(byKey, members)
     const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)

@@ -3,7 +3,7 @@ import { member } from '../test-values.ts'
 import type { Finding } from './evidence.ts'
 import type { Liveness } from './membership.ts'
 import type { Claim, OwnershipRecord } from './record.ts'
-import { afterFinding, assume, cautionOf, settleAssumptions, withAssumptions } from './takeover.ts'
+import { afterFinding, assume, cautionOf, electOwners, settleAssumptions } from './takeover.ts'
 
 const claim = (node: string): Claim => ({ node, because: 'first', from: undefined })
 const record = (claimant: string, published?: string): Pick<OwnershipRecord, 'claim' | 'published'> => ({
@@ -108,11 +108,44 @@ describe('when the segment was asked', () => {
 
 describe('what was taken over and not yet written down', () => {
   const assumed = assume(new Map(), '192.0.2.1', claim('b'))
-  const contest = { key: '192.0.2.1', candidates: { nodes: ['a', 'b'], lesser: new Set<string>() }, owner: 'b' }
+  const everybody = { nodes: ['a', 'b', 'c', 'd'], lesser: new Set<string>() }
+  const contest = { key: '192.0.2.1', candidates: everybody, claim: claim('b') }
+  const there =
+    (...nodes: string[]) =>
+    (node: string) =>
+      nodes.includes(node)
 
   test('is ours in our eyes, even when the former owner is back', () => {
-    expect(withAssumptions(contest, assumed, 'a').owner).toBe('a')
-    expect(withAssumptions({ ...contest, key: '192.0.2.2' }, assumed, 'a').owner).toBe('b')
+    const view = { self: 'a', assumptions: assumed, heirs: new Map(), isThere: there('a', 'b', 'c', 'd') }
+    const { verdicts } = electOwners([contest, { ...contest, key: '192.0.2.2' }], view)
+    expect([...verdicts.values()]).toEqual([
+      { node: 'a', because: 'kept' },
+      { node: 'b', because: 'kept' },
+    ])
+  })
+
+  test('is where everybody elected it, when another dies before it could be written down', () => {
+    const names = Array.from({ length: 12 }, (_, index) => `192.0.2.${index}`)
+    const owners = ['a', 'b', 'c', 'd']
+    const contestsAmong = (...nodes: string[]) =>
+      names.map((key, index) => ({
+        key,
+        candidates: { nodes, lesser: new Set<string>() },
+        claim: claim(owners[index % 4] ?? ''),
+      }))
+    const seen = { self: 'x', assumptions: new Map(), heirs: new Map(), isThere: there('a', 'b', 'c') }
+    const first = electOwners(contestsAmong('a', 'b', 'c'), seen)
+    expect([...first.heirs.keys()]).toEqual(names.filter((_, index) => index % 4 === 3))
+    const later = { ...seen, isThere: there('a', 'b') }
+    const byAll = electOwners(contestsAmong('a', 'b'), { ...later, heirs: first.heirs }).verdicts
+    for (const heir of ['a', 'b']) {
+      // What an heir has taken over it knows for certain.
+      const own = [...first.heirs].filter(([, { node }]) => node === heir)
+      const assumptions = new Map(own.map(([key, { claim }]) => [key, claim]))
+      const itself = electOwners(contestsAmong('a', 'b'), { ...later, self: heir, heirs: first.heirs, assumptions })
+      const nodes = (verdicts: typeof byAll) => Array.from(verdicts, ([key, { node }]) => [key, node])
+      expect(nodes(itself.verdicts)).toEqual(nodes(byAll))
+    }
   })
 
   test('stays so until the record says something new, or we stop', () => {

@@ -1,4 +1,4 @@
-import type { Contest } from './election.ts'
+import { type Contest, elect, type Verdict } from './election.ts'
 import type { Finding } from './evidence.ts'
 import type { Member } from './membership.ts'
 import type { Claim, OwnershipRecord } from './record.ts'
@@ -123,12 +123,63 @@ export function settleAssumptions(
 ): Assumptions {
   const stay = [...assumptions].filter(([group, then]) => {
     const now = claimOf(group)
-    return isAnnounced(group) && now?.node === then.node && now.from === then.from && now.because === then.because
+    return isAnnounced(group) && now !== undefined && isSame(now, then)
   })
   return stay.length === assumptions.size ? assumptions : new Map(stay)
 }
 
-/** The contest as this node sees it: what it has assumed is its own. */
-export function withAssumptions(contest: Contest, assumptions: Assumptions, self: string): Contest {
-  return assumptions.has(contest.key) ? { ...contest, owner: self } : contest
+/**
+ * Who was elected in the place of owners that are gone, while the records still name those: by group, with the claim that
+ * the record made then. Every speaker remembers it, so that the next election, when another node dies before anything
+ * could be written down, begins with the same owners for all: without it the heirs, which know what they took over, and
+ * the others, which place it once more, could each leave an address to the other.
+ */
+export type Heirs = ReadonlyMap<string, { readonly claim: Claim; readonly node: string }>
+
+/** A contest and what the record says of it. */
+export interface RecordedContest extends Omit<Contest, 'owner'> {
+  readonly claim: Claim | undefined
+}
+
+/** The election as this node sees it, and the heirs to remember for the next. */
+export function electOwners(
+  contests: readonly RecordedContest[],
+  view: {
+    readonly self: string
+    readonly assumptions: Assumptions
+    readonly heirs: Heirs
+    /** Whether the node counts as alive (or leaving). */
+    readonly isThere: (node: string) => boolean
+  },
+): { readonly verdicts: ReadonlyMap<string, Verdict>; readonly heirs: Heirs } {
+  const { self, assumptions, isThere } = view
+  const standIns = new Map<string, string>()
+  for (const { key, claim } of contests) {
+    const heir = view.heirs.get(key)
+    const counts = heir && claim && !isThere(claim.node) && isSame(heir.claim, claim) && isThere(heir.node)
+    if (counts && !assumptions.has(key)) standIns.set(key, heir.node)
+  }
+  const elected = elect(
+    contests.map(({ key, candidates, claim }) => ({
+      key,
+      candidates,
+      owner: assumptions.has(key) ? self : (standIns.get(key) ?? claim?.node),
+    })),
+  )
+  const verdicts = new Map(elected)
+  const heirs = new Map<string, { claim: Claim; node: string }>()
+  for (const { key, claim, candidates } of contests) {
+    const standIn = standIns.get(key)
+    // It stands in for the owner; that somebody else would even the spread out is a matter for when the record names it.
+    if (standIn !== undefined && candidates.nodes.includes(standIn)) {
+      verdicts.set(key, { node: standIn, because: 'ownerUnable' })
+    }
+    const verdict = verdicts.get(key)
+    if (verdict && claim && !isThere(claim.node)) heirs.set(key, { claim, node: verdict.node })
+  }
+  return { verdicts, heirs }
+}
+
+function isSame(one: Claim, other: Claim): boolean {
+  return one.node === other.node && one.from === other.from && one.because === other.because
 }

@@ -1,5 +1,5 @@
 import { formatAddress } from '../../net/address.ts'
-import { elect, type Verdict } from '../../speaker/layer2/election.ts'
+import type { Verdict } from '../../speaker/layer2/election.ts'
 import type { SpeakerFacts } from '../../speaker/layer2/facts.ts'
 import { type Group, groupsOf, leftOut } from '../../speaker/layer2/groups.ts'
 import {
@@ -28,10 +28,11 @@ import {
   type Assumptions,
   assume,
   cautionOf,
+  electOwners,
+  type Heirs,
   settleAssumptions,
-  withAssumptions,
 } from '../../speaker/layer2/takeover.ts'
-import { ownerOf, plan, type RipeKey, type SpeakerAction, type WireState } from '../../speaker/plan.ts'
+import { claimOf, plan, type RipeKey, type SpeakerAction, type WireState } from '../../speaker/plan.ts'
 import type { RefusedService } from '../../speaker/refusal.ts'
 import type { Change, ClusterConfig } from './api-server.ts'
 import type { Machine } from './machine.ts'
@@ -77,6 +78,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
   let config: ClusterConfig | undefined
   const records = new Map<string, OwnershipRecord>()
   let assumptions: Assumptions = new Map()
+  let heirs: Heirs = new Map()
   let pacing: Pacing<RipeKey> = new Map()
   let position = 0
   let pulling = false
@@ -238,14 +240,6 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     })
   }
 
-  function claimOfGroup(group: Group): OwnershipRecord['claim'] {
-    for (const { service } of group.members) {
-      const claim = records.get(recordKey(service))?.claim
-      if (claim) return claim
-    }
-    return undefined
-  }
-
   function isAnnounced(group: Group): boolean {
     return group.members.every(({ offers }) =>
       offers.every(({ text }) => announced.get(text)?.announcedOn !== undefined),
@@ -267,15 +261,15 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     const byKey = new Map(groups.map(group => [group.key, group]))
     assumptions = settleAssumptions(
       assumptions,
-      key => claimOfGroup(byKey.get(key) ?? nothing),
+      key => claimOf(byKey.get(key) ?? nothing, records),
       key => isAnnounced(byKey.get(key) ?? nothing),
     )
-    const verdicts = elect(
-      groups.map(group => {
-        const { key, candidates } = group
-        return withAssumptions({ key, candidates, owner: ownerOf(group, records) }, assumptions, name)
-      }),
+    const election = electOwners(
+      groups.map(group => ({ key: group.key, candidates: group.candidates, claim: claimOf(group, records) })),
+      { self: name, assumptions, heirs, isThere },
     )
+    heirs = election.heirs
+    const { verdicts } = election
     const won = groups.filter(group => verdicts.get(group.key)?.node === name)
     pacing = pace(pacing, waiting(won, verdicts), nowMs)
     const ripe = ripeKeys(pacing, () => settings.moveMs, nowMs)
@@ -297,7 +291,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     })
     apply(actions, byKey)
     for (const group of won) {
-      const claim = claimOfGroup(group)
+      const claim = claimOf(group, records)
       if (claim && claim.node !== name && !isThere(claim.node) && isAnnounced(group)) {
         assumptions = assume(assumptions, group.key, claim)
       }
@@ -308,7 +302,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     for (const group of groups)
       for (const { offers } of group.members)
         for (const { text } of offers) {
-          if (announced.has(text)) claimants.set(text, claimOfGroup(group)?.node)
+          if (announced.has(text)) claimants.set(text, claimOf(group, records)?.node)
         }
     wire.setClaimants(address => claimants.get(address))
   }
