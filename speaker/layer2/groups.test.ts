@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Layer2Advertisement } from '../../crds/config.ts'
 import { advertisement, endpointsOn, labelled, node, service, survey } from '../test-values.ts'
-import { groupsOf, offersAt } from './groups.ts'
+import { groupsOf, offersAt, sharersOf } from './groups.ts'
 
 const nodes = [node('a', { zone: 'east' }), node('b', { zone: 'east' }), node('c', { zone: 'west' })]
 
@@ -77,6 +78,26 @@ describe('who may have a group', () => {
     const result = where.advertisementsFor(service('web', ['192.0.2.1']), endpointsOn('z'))
     const [group] = groupsOf(result ? [result] : [])
     expect(group?.candidates).toEqual({ nodes: ['a', 'b'], lesser: new Set(['c']) })
+  })
+})
+
+describe('a group is answered for by', () => {
+  const shared = advertisement('shared', { loadSharing: 'perClient' })
+  const sharers = (advertisements: readonly Layer2Advertisement[], ...addresses: readonly string[]) => {
+    const result = survey({ nodes, advertisements }).advertisementsFor(service('web', addresses), endpointsOn('z'))
+    const [group] = groupsOf(result ? [result] : [])
+    return group && sharersOf(group)
+  }
+
+  test('one node, unless every advertisement says otherwise', () => {
+    expect(sharers([advertisement('all')], '192.0.2.1')).toEqual([])
+    expect(sharers([advertisement('all'), shared], '192.0.2.1')).toEqual([])
+  })
+
+  test('all nodes that are preferred alike, where they share the load', () => {
+    const preferredNodeSelectors = [{ weight: 1, preference: labelled('zone', 'east') }]
+    expect(sharers([shared], '192.0.2.1', '2001:db8::1')).toEqual(['a', 'b', 'c'])
+    expect(sharers([{ ...shared, preferredNodeSelectors }], '192.0.2.1')).toEqual(['a', 'b'])
   })
 })
 

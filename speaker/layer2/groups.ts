@@ -148,6 +148,19 @@ export function offersAt(group: Group, node: string): ReadonlyMap<ServiceKey, re
   )
 }
 
+/**
+ * The nodes that answer for the group together, sorted; none where one node does. All addresses of a group are shared, or
+ * none is: those that win are one node's.
+ */
+export function sharersOf({ members, candidates }: Group): readonly string[] {
+  for (const { offers } of members) {
+    for (const { reach } of offers) {
+      if (!reach.shared || !candidates.nodes.every(node => reach.nodes.has(node))) return []
+    }
+  }
+  return candidates.nodes
+}
+
 /** Services of elected groups that the winner cannot announce, because of those that they share an address with. */
 export function leftOut(groups: readonly Group[], verdicts: ReadonlyMap<string, Verdict>): readonly RefusedService[] {
   return groups.flatMap(group => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nextRipeMs, pace, ripeKeys } from './pacing.ts'
+import { nextRipeMs, nextTurnMs, noTurns, pace, ripeKeys, type Turns, takeTurns } from './pacing.ts'
 
 const wait = () => 100
 
@@ -13,4 +13,21 @@ test('what goes on waiting keeps its time, what is new begins, what is no longer
   const third = pace(second, ['b'], 110)
   expect([...ripeKeys(third, wait, 200)]).toEqual([])
   expect(nextRipeMs(pace(third, [], 120), wait, 120)).toBeUndefined()
+})
+
+test('what is ripe takes turns, in order, and keeps its turn until it is done', () => {
+  const ripe = ['a', 'b', 'c']
+  let turns: Turns<string> = takeTurns(noTurns, ripe, 100, 1_000)
+  expect([...turns.admitted]).toEqual(['a'])
+  expect(nextTurnMs(turns, ripe, 100)).toBe(1_100)
+  turns = takeTurns(turns, ripe, 100, 1_099)
+  expect([...turns.admitted]).toEqual(['a'])
+  turns = takeTurns(turns, ripe, 100, 1_100)
+  expect([...turns.admitted]).toEqual(['a', 'b'])
+  // Once it is done it is not ripe any more, and that alone brings nobody's turn nearer.
+  turns = takeTurns(turns, ['b', 'c'], 100, 1_150)
+  expect([...turns.admitted]).toEqual(['b'])
+  turns = takeTurns(turns, ['b', 'c'], 100, 1_200)
+  expect([...turns.admitted]).toEqual(['b', 'c'])
+  expect(nextTurnMs(turns, ['b', 'c'], 100)).toBeUndefined()
 })

@@ -2,7 +2,8 @@
  * What can wait, waits. A move for preference or spread must still be wanted after a while, so that nodes that come and go
  * in a rolling restart do not send addresses back and forth; what nobody can announce is told to people only when it lasts.
  *
- * This is also where moves would be limited in rate: `ripeKeys` may let fewer through than have waited long enough.
+ * And what has waited long enough still takes turns: a node that was added gets its part of thousands of addresses one after
+ * the other, since each move is a hand-over that clients, switches and the API server have to follow.
  */
 
 /** Since when each thing has been waiting. */
@@ -38,4 +39,35 @@ export function nextRipeMs<Key extends string>(
     if (atMs > nowMs) next = next === undefined ? atMs : Math.min(next, atMs)
   }
   return next
+}
+
+/** Whose turn it is; whoever had it keeps it until it is done. */
+export interface Turns<Key extends string> {
+  readonly admitted: ReadonlySet<Key>
+  readonly lastAtMs: number
+}
+
+export const noTurns: Turns<never> = { admitted: new Set(), lastAtMs: Number.NEGATIVE_INFINITY }
+
+/** Admits the next of those that are ripe, one per `everyMs`, in the order in which they are given. */
+export function takeTurns<Key extends string>(
+  before: Turns<Key>,
+  ripe: Iterable<Key>,
+  everyMs: number,
+  nowMs: number,
+): Turns<Key> {
+  const all = [...ripe]
+  const admitted = new Set(all.filter(key => before.admitted.has(key)))
+  const next = all.find(key => !admitted.has(key))
+  if (next === undefined || nowMs < before.lastAtMs + everyMs) return { ...before, admitted }
+  return { admitted: admitted.add(next), lastAtMs: nowMs }
+}
+
+/** When the next turn can be taken; undefined where nobody waits for one. */
+export function nextTurnMs<Key extends string>(
+  turns: Turns<Key>,
+  ripe: Iterable<Key>,
+  everyMs: number,
+): number | undefined {
+  return [...ripe].some(key => !turns.admitted.has(key)) ? turns.lastAtMs + everyMs : undefined
 }

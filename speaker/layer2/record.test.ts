@@ -64,4 +64,5 @@ test('publications are the same when they say the same', () => {
   expect(samePublished(published, { ...published, interfaces: ['eth0'] })).toBe(false)
   expect(samePublished(published, { ...published, addresses: ['192.0.2.1'] })).toBe(false)
   expect(samePublished(published, { ...published, node: 'node-2' })).toBe(false)
+  expect(samePublished(published, { ...published, sharers: ['node-1', 'node-2'] })).toBe(false)
 })

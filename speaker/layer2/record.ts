@@ -43,6 +43,8 @@ export interface Published {
   readonly addresses: readonly string[]
   /** Sorted. */
   readonly interfaces: readonly string[]
+  /** All that answer, each a part of the clients; absent where one node answers all. */
+  readonly sharers?: readonly string[]
 }
 
 /** A ServiceL2Status, parsed. */
@@ -111,8 +113,10 @@ function parseClaim(text: string | undefined): Claim | undefined {
 function parsePublished(status: unknown): Published | undefined {
   const node = textOf(fieldOf(status, 'node'))
   if (!node) return undefined
+  const sharers = texts(listOf(fieldOf(status, 'sharers')))
   return {
     node,
+    ...(sharers.length > 0 && { sharers }),
     addresses: texts(listOf(fieldOf(status, 'addresses'))),
     interfaces: texts(listOf(fieldOf(status, 'interfaces')).map(entry => fieldOf(entry, 'name'))),
   }
@@ -146,6 +150,8 @@ export function publishedStatus(service: Service, published: Published, since: s
     addresses: published.addresses,
     addressList: published.addresses.join(', '),
     interfaces: published.interfaces.map(name => ({ name })),
+    // A merge patch keeps what it does not name.
+    sharers: published.sharers ?? null,
     ...(since !== undefined && { since }),
   }
 }
@@ -155,7 +161,8 @@ export function samePublished(one: Published | undefined, other: Published): boo
   return (
     one?.node === other.node &&
     one.addresses.join() === other.addresses.join() &&
-    one.interfaces.join() === other.interfaces.join()
+    one.interfaces.join() === other.interfaces.join() &&
+    one.sharers?.join() === other.sharers?.join()
   )
 }
 

@@ -1,0 +1,114 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { answererFor, markTold, mostClients, noClients, type Sharing, takeNodes, takeQuestion } from './load-sharing.ts'
+
+const nodeNames = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,8}$/), { minLength: 1, maxLength: 12 })
+const clientNames = fc.uniqueArray(fc.stringMatching(/^[0-9a-f]{12}$/), { maxLength: 40 })
+
+function clientsNamed(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `02:00:00:00:${Math.floor(index / 256)}:${index % 256}`)
+}
+
+test.each([2, 3, 7, 20])('ten thousand clients are spread evenly over %d nodes', count => {
+  const nodes = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
+  const shares = Map.groupBy(clientsNamed(10_000), client => answererFor(client, nodes))
+  for (const node of nodes) {
+    const share = (shares.get(node)?.length ?? 0) / (10_000 / count)
+    expect(share).toBeGreaterThan(0.8)
+    expect(share).toBeLessThan(1.2)
+  }
+})
+
+test('the order of the nodes is irrelevant; only the clients of a node that leaves get another', () => {
+  fc.assert(
+    fc.property(nodeNames, clientNames, (nodes, clients) => {
+      for (const client of clients) {
+        const answerer = answererFor(client, nodes)
+        expect(answererFor(client, nodes.toReversed())).toBe(answerer)
+        const others = nodes.filter(node => node !== answerer)
+        const without = others.map(gone =>
+          answererFor(
+            client,
+            nodes.filter(node => node !== gone),
+          ),
+        )
+        expect(without).toEqual(others.map(() => answerer))
+      }
+    }),
+  )
+})
+
+test('of a node that leaves each client is told by exactly one other, and no other client is told anything', () => {
+  fc.assert(
+    fc.property(nodeNames, clientNames, (nodes, asking) => {
+      const [gone, ...rest] = nodes
+      const books = nodes.map(self => ({ self, clients: noClients() }))
+      for (const client of asking) {
+        const answers = books.filter(({ self, clients }) => takeQuestion(clients, client, { self, nodes }))
+        expect(answers.map(({ self }) => self)).toEqual([answererFor(client, nodes)])
+      }
+      const left = books.filter(({ self }) => self !== gone)
+      for (const { self, clients } of left) takeNodes(clients, { self, nodes: rest })
+      const told = left.flatMap(({ clients }) => [...clients.untold.keys()]).sort()
+      const orphans = rest.length === 0 ? [] : asking.filter(client => answererFor(client, nodes) === gone)
+      expect(told).toEqual(orphans.sort())
+    }),
+  )
+})
+
+const ab: Sharing = { self: 'a', nodes: ['a', 'b'] }
+const alone: Sharing = { self: 'a', nodes: ['a'] }
+/** One that b answers while it is there. */
+const ofB = clientsNamed(50).find(client => answererFor(client, ab.nodes) === 'b') ?? ''
+
+test('a client that asked while a node was away is still that one’s who answered it, until it asks again', () => {
+  const clients = noClients()
+  takeQuestion(clients, ofB, alone)
+  takeNodes(clients, ab)
+  expect(clients.answerers.get(ofB)).toBe('a')
+  takeNodes(clients, alone)
+  expect(clients.untold.size).toBe(0)
+  takeQuestion(clients, ofB, ab)
+  takeNodes(clients, alone)
+  expect([...clients.untold.keys()]).toEqual([ofB])
+})
+
+test('a client that asks its node alone whether it is still there stays with it, whoever has joined since', () => {
+  const clients = noClients()
+  expect(takeQuestion(clients, ofB, alone)).toBe(true)
+  takeNodes(clients, ab)
+  expect(takeQuestion(clients, ofB, ab, true)).toBe(true)
+  expect(clients.answerers.get(ofB)).toBe('a')
+  expect(takeQuestion(clients, ofB, ab)).toBe(false)
+  expect(takeQuestion(clients, ofB, { self: 'a', nodes: ['b'] }, true)).toBe(false)
+})
+
+test('a client is told three times, unless it asks or its node is back before', () => {
+  const clients = noClients()
+  const orphaned = (): void => {
+    takeQuestion(clients, ofB, ab)
+    takeNodes(clients, alone)
+  }
+  orphaned()
+  for (const left of [1, 1, 0]) {
+    markTold(clients, ofB)
+    expect(clients.untold.size).toBe(left)
+  }
+  orphaned()
+  takeQuestion(clients, ofB, alone)
+  expect(clients.untold.size).toBe(0)
+  orphaned()
+  takeNodes(clients, ab)
+  expect(clients.untold.size).toBe(0)
+})
+
+test('those that asked last are remembered, so many and no more', () => {
+  const clients = noClients()
+  const [first = '', second = '', ...others] = clientsNamed(mostClients + 1)
+  for (const client of [first, second, ...others.slice(0, -1), first, ...others.slice(-1)]) {
+    takeQuestion(clients, client, ab)
+  }
+  expect(clients.answerers.size).toBe(mostClients)
+  expect(clients.answerers.has(first)).toBe(true)
+  expect(clients.answerers.has(second)).toBe(false)
+})

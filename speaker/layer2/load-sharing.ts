@@ -1,0 +1,99 @@
+import { score } from './election.ts'
+
+/*
+ * Several nodes answer for one address, each client always the same one: by rendezvous hashing of the client's hardware
+ * address over the nodes. Nobody has to be asked: questions are broadcast, so every node hears every client, and all that
+ * know the same nodes come to the same answerer. Where a node leaves only its clients change, where one joins only those
+ * that it gets do.
+ *
+ * A client that has an answer keeps it as long as it uses it, whatever is decided by now. So every node remembers of each
+ * client whose it became when it asked last; and when that node is no longer among them, the one that follows tells the
+ * client, and nobody else: a broadcast would pull all clients to its sender.
+ *
+ * Left out: a node that was started after a client has asked does not know it. Where the client's node dies then, the client
+ * finds the next one by itself, when its cache asks again (Linux: within half a minute).
+ */
+
+/** The nodes that share an address; `self` is the one that this is said to. */
+export interface Sharing {
+  readonly self: string
+  /** Sorted; not always with `self`. */
+  readonly nodes: readonly string[]
+}
+
+/** The node that answers this client, known by its hardware address as text; undefined where there are no nodes. */
+export function answererFor(client: string, nodes: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestScore = -1
+  for (const node of nodes) {
+    const nodeScore = score(client, node)
+    if (nodeScore > bestScore || (nodeScore === bestScore && best !== undefined && node < best)) {
+      best = node
+      bestScore = nodeScore
+    }
+  }
+  return best
+}
+
+/** The clients of one address: whose each is. Changed in place, since every request does. */
+export interface Clients {
+  readonly answerers: Map<string, string>
+  /** Those that are to be told that they are ours now, and how often still. */
+  readonly untold: Map<string, number>
+}
+
+/** How many clients are remembered for each address; those that asked last stay. */
+export const mostClients = 4_096
+/** A packet may be lost. */
+const timesTold = 3
+
+export function noClients(): Clients {
+  return { answerers: new Map(), untold: new Map() }
+}
+
+/**
+ * A client has asked: whether it is ours to answer. One that asks us alone (`direct`) has us in its cache, and looks whether
+ * we are still there: it stays with us, whoever has joined since.
+ */
+export function takeQuestion(
+  { answerers, untold }: Clients,
+  client: string,
+  { self, nodes }: Sharing,
+  direct = false,
+): boolean {
+  const answerer = direct && nodes.includes(self) ? self : answererFor(client, nodes)
+  answerers.delete(client)
+  if (answerer === undefined) return false
+  // It hears the answer to its question.
+  untold.delete(client)
+  answerers.set(client, answerer)
+  if (answerers.size > mostClients) {
+    const [oldest] = answerers.keys()
+    if (oldest !== undefined) forget({ answerers, untold }, oldest)
+  }
+  return answerer === self
+}
+
+function forget({ answerers, untold }: Clients, client: string): void {
+  answerers.delete(client)
+  untold.delete(client)
+}
+
+/** The nodes are others now: clients whose node is no longer among them become another's, and are to be told where it is us. */
+export function takeNodes({ answerers, untold }: Clients, { self, nodes }: Sharing): void {
+  for (const client of untold.keys()) if (answererFor(client, nodes) !== self) untold.delete(client)
+  for (const [client, before] of answerers) {
+    if (nodes.includes(before)) continue
+    const answerer = answererFor(client, nodes)
+    if (answerer === undefined) continue
+    answerers.set(client, answerer)
+    if (answerer === self) untold.set(client, timesTold)
+  }
+}
+
+/** A client has been told once more. */
+export function markTold({ untold }: Clients, client: string): void {
+  const left = (untold.get(client) ?? 0) - 1
+  if (left > 0) untold.set(client, left)
+  else untold.delete(client)
+}
