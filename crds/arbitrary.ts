@@ -86,6 +86,7 @@ const specs: Readonly<Record<ConfigKind, fc.Arbitrary<unknown>>> = {
     interfaces: few(fc.oneof(fc.constantFrom('eth0', 'bond0.7'), name)),
     serviceSelectors: few(selector),
     preferredNodeSelectors: few(fields({ weight: number(1, 100), preference: selector })),
+    loadSharing: fc.constantFrom('none', 'perClient'),
   }),
   BGPAdvertisement: fields({
     aggregationLength: number(1, 32),

@@ -84,6 +84,8 @@ export interface Layer2Advertisement {
   /** Services that are announced; empty = all of the pools'. */
   readonly serviceSelectors: readonly LabelSelector[]
   readonly preferredNodeSelectors: readonly { readonly weight: number; readonly preference: LabelSelector }[]
+  /** Whether several nodes answer for each address, every client always the same one. */
+  readonly loadSharing: 'none' | 'perClient'
 }
 
 export interface BGPAdvertisement {

@@ -139,6 +139,16 @@ test('an L2Advertisement without a spec speaks for all', () => {
     interfaces: [],
     serviceSelectors: [],
     preferredNodeSelectors: [],
+    loadSharing: 'none',
+  })
+})
+
+test('an L2Advertisement whose addresses several nodes share; how else, it does not say', () => {
+  const parse = (loadSharing: string) => parseL2Advertisement({ metadata: { name: 'all' }, spec: { loadSharing } })
+  expect(parse('perClient')?.value).toMatchObject({ loadSharing: 'perClient' })
+  expect(parse('perPacket')).toMatchObject({
+    value: undefined,
+    problem: { message: expect.stringContaining('"perPacket" is neither none nor perClient') },
   })
 })
 

@@ -182,8 +182,14 @@ function readL2Advertisement(spec: Field, metadata: ResourceMetadata): Read<Unre
     interfaces: namesAt(child(spec, 'interfaces')),
     serviceSelectors: selectorsAt(child(spec, 'serviceSelectors')),
     preferredNodeSelectors: preferences,
+    loadSharing: loadSharingAt(child(spec, 'loadSharing')),
   }
   return { value }
+}
+
+function loadSharingAt(field: Field): UnresolvedLayer2Advertisement['loadSharing'] {
+  const text = isGiven(field) ? requiredText(field) : 'none'
+  return text === 'none' || text === 'perClient' ? text : refuse(field, `"${text}" is neither none nor perClient`)
 }
 
 function poolReferencesAt(spec: Field): PoolReferences {

@@ -89,6 +89,7 @@ export interface L2AdvertisementSpec {
     readonly weight?: number
     readonly preference?: LabelSelectorResource
   }[]
+  readonly loadSharing?: string
 }
 
 export interface BGPAdvertisementSpec {

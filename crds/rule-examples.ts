@@ -301,6 +301,12 @@ const layer2Rules: readonly Row[] = [
     bad: { preferredNodeSelectors: [{ weight: 1 }] },
     answer: 'preferredNodeSelectors[0].preference: Required value',
   },
+  {
+    rule: 'load is shared per client or not at all',
+    good: { loadSharing: 'perClient' },
+    bad: { loadSharing: 'perPacket' },
+    answer: 'Unsupported value: "perPacket"',
+  },
 ]
 
 const bgpAdvertisementRules: readonly Row[] = [

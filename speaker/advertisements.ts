@@ -55,6 +55,8 @@ export interface Reach {
   /** Unique in its survey. */
   readonly id: string
   readonly nodes: ReadonlyMap<string, Post>
+  /** Whether several of the nodes are to answer: all advertisements say so. */
+  readonly shared: boolean
 }
 
 /** One address of a Service that someone can announce. */
@@ -139,10 +141,14 @@ export function surveyOf(surroundings: Surroundings): Survey {
     const chosen = insiders.length > 0 ? insiders : posts
     const result =
       chosen.length > 0
-        ? { id, nodes: new Map(chosen) }
+        ? { id, nodes: new Map(chosen), shared: indexes.every(isShared) }
         : [...standings.values()].filter(standing => 'kind' in standing)
     reaches.set(id, result)
     return result
+  }
+
+  function isShared(index: number): boolean {
+    return config.layer2Advertisements[index]?.loadSharing === 'perClient'
   }
 
   function decide(service: Service, endpoints: ServiceEndpoints): ServiceAdvertisement | undefined {

@@ -95,7 +95,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   function setAnnounced(address: string, announcedOn: readonly string[] | undefined): void {
     const state = wire.get(address)
     if (!state || String(state.announcedOn) === String(announcedOn)) return
-    wire.set(address, { told: state.told, announcedOn })
+    wire.set(address, { ...state, announcedOn })
     onChange()
   }
 
@@ -115,8 +115,8 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     },
     announce(announcements, caution) {
       send({ kind: 'announce', announcements, caution })
-      for (const { address, interfaces } of announcements) {
-        wire.set(address, { told: interfaces, announcedOn: wire.get(address)?.announcedOn })
+      for (const { address, interfaces, sharing } of announcements) {
+        wire.set(address, { told: interfaces, sharers: sharing?.nodes, announcedOn: wire.get(address)?.announcedOn })
         cautions.set(address, JSON.stringify(caution))
       }
     },

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Layer2Advertisement } from '../crds/config.ts'
 import type { Service, ServiceEndpoints } from '../kube/service.ts'
 import { elect } from './layer2/election.ts'
 import type { Reluctance } from './layer2/facts.ts'
@@ -9,7 +10,7 @@ import { type OwnershipRecord, type Published, recordKey, recordName } from './l
 import { ownerOf, plan, type Situation, type SpeakerAction, type WireState } from './plan.ts'
 import type { Refusal } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
-import { announced, endpointsOn, member, node, service, survey } from './test-values.ts'
+import { advertisement, announced, endpointsOn, member, node, service, survey } from './test-values.ts'
 
 type Claim = NonNullable<OwnershipRecord['claim']>
 
@@ -19,6 +20,7 @@ interface World {
   readonly liveness?: Readonly<Record<string, Liveness>>
   readonly reluctance?: Readonly<Record<string, Reluctance>>
   readonly records?: readonly OwnershipRecord[]
+  readonly advertisements?: readonly Layer2Advertisement[]
 }
 
 /** The situation of one speaker in a world that all see alike. */
@@ -30,7 +32,8 @@ function situation(self: string, world: World, own: Partial<Situation> = {}): Si
       const reluctance = world.reluctance?.[name]
       return member(name, { liveness: world.liveness?.[name] ?? 'alive', ...(reluctance && { reluctance }) })
     })
-  const where = survey({ nodes: names.map(name => node(name)), members })
+  const { advertisements } = world
+  const where = survey({ nodes: names.map(name => node(name)), members, ...(advertisements && { advertisements }) })
   const results = world.services.map(({ service, endpoints }) => ({
     service,
     result: where.advertisementsFor(service, endpoints),
@@ -110,6 +113,70 @@ test.each([
     expect(plan(situation('a', world, { wire: new Map([['192.0.2.1', onWire()]]) }))).toEqual([])
   },
 )
+
+describe('an address that three nodes share', () => {
+  const advertisements = [advertisement('shared', { loadSharing: 'perClient' })]
+  const world = { services: [{ service: web, endpoints: ready }], advertisements }
+  const owned = { ...world, records: [record(web, claimed('a'))] }
+  const announcement = (self: string, ...nodes: string[]) => {
+    return [{ address: '192.0.2.1', interfaces: 'all', sharing: { self, nodes } }]
+  }
+  const onWireOf = (...sharers: string[]) => new Map([['192.0.2.1', { ...onWire(), sharers }]])
+  const shared: Published = { ...says('a', '192.0.2.1'), sharers: ['a', 'b', 'c'] }
+
+  test('is claimed by one of them, and until then answered for by none', () => {
+    const all = ['a', 'b', 'c'].map(self => plan(situation(self, world)))
+    expect(all.flatMap(kinds)).toEqual(['claim'])
+  })
+
+  test('is then answered for by each, who knows the others', () => {
+    for (const self of ['a', 'b', 'c']) {
+      expect(plan(situation(self, owned))).toMatchObject([
+        { kind: 'announce', announcements: announcement(self, 'a', 'b', 'c') },
+      ])
+    }
+  })
+
+  test('stands in record and condition with all that share it', () => {
+    expect(plan(situation('a', owned, { wire: onWireOf('a', 'b', 'c') }))).toMatchObject([
+      { kind: 'publish', published: shared },
+      { condition: { message: expect.stringContaining('from node a on eth0, clients shared with nodes b, c') } },
+    ])
+    expect(plan(situation('b', owned, { wire: onWireOf('a', 'b', 'c') }))).toEqual([])
+  })
+
+  test('of which one dies goes on with the others, who are told; so it does when that one spoke for all', () => {
+    const wire = onWireOf('a', 'b', 'c')
+    const records = [record(web, claimed('a'), shared)]
+    const withoutC = { ...world, records, liveness: { a: 'alive', b: 'alive', c: 'gone' } } as const
+    expect(plan(situation('b', withoutC, { wire }))).toMatchObject([{ announcements: announcement('b', 'a', 'b') }])
+    const withoutA = { ...world, records, liveness: { a: 'gone', b: 'alive', c: 'alive' } } as const
+    const [b, c] = ['b', 'c'].map(self => plan(situation(self, withoutA, { wire })))
+    expect(b).toMatchObject([
+      { announcements: announcement('b', 'b', 'c') },
+      ...(kinds(b ?? []).length > 1 ? [{}] : []),
+    ])
+    expect(c).toMatchObject([
+      { announcements: announcement('c', 'b', 'c') },
+      ...(kinds(c ?? []).length > 1 ? [{}] : []),
+    ])
+    expect([...kinds(b ?? []), ...kinds(c ?? [])].filter(kind => kind === 'claim')).toHaveLength(1)
+  })
+
+  test('goes to one node when it is not to be shared any more: the others stop when that one has said so', () => {
+    const wire = onWireOf('a', 'b', 'c')
+    const alone = { services: world.services, records: [record(web, claimed('a'), shared)] }
+    expect(plan(situation('a', alone, { wire }))[0]).toEqual({
+      kind: 'announce',
+      group: '192.0.2.1',
+      announcements: [{ address: '192.0.2.1', interfaces: 'all' }],
+      because: 'kept',
+    })
+    expect(plan(situation('b', alone, { wire }))).toMatchObject([
+      { kind: 'withdraw', because: { kind: 'handedOver', to: 'a' } },
+    ])
+  })
+})
 
 describe('a Service that this node wins', () => {
   const only = { nodes: ['a'], services: [{ service: web, endpoints: ready }] }

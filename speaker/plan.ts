@@ -1,7 +1,7 @@
 import type { Service, ServiceKey } from '../kube/service.ts'
 import { type AnnouncedCondition, conditionOf, isAnnounced, type Layer2Verdict } from './condition.ts'
 import type { Verdict } from './layer2/election.ts'
-import { type Group, offersAt, type PlacedOffer } from './layer2/groups.ts'
+import { type Group, offersAt, type PlacedOffer, sharersOf } from './layer2/groups.ts'
 import { type Member, spokesman } from './layer2/membership.ts'
 import {
   type Claim,
@@ -12,7 +12,14 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import { type AddressRival, formatRival, type RefusedService, type UnadvertisedAddress } from './refusal.ts'
+import {
+  type AddressRival,
+  fewOf,
+  formatRival,
+  plural,
+  type RefusedService,
+  type UnadvertisedAddress,
+} from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
 import { concernsUs, conditionChange, type RefusalKey, refusalKey } from './telling.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
@@ -38,6 +45,8 @@ import type { WireAnnouncement } from './wire/messages.ts'
 /** What the wire thread was told about an address, and what it made of it. */
 export interface WireState {
   readonly told: readonly string[] | 'all'
+  /** The nodes that share it; absent: it is ours alone. */
+  readonly sharers?: readonly string[] | undefined
   /** Where its first gratuitous packets have left; undefined until it has said so. */
   readonly announcedOn: readonly string[] | undefined
 }
@@ -147,8 +156,10 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
     for (const { service, offers } of group.members) {
       if (offers.some(({ reach }) => reach.nodes.has(verdict.node))) needed.add(recordKey(service))
     }
-    if (verdict.node === self) actions.push(...planWon(group, verdict, fates, situation))
-    else {
+    const sharers = sharersOf(group)
+    if (sharers.includes(self)) actions.push(...planShared(group, sharers, fates, situation))
+    if (verdict.node === self) actions.push(...planWon(group, verdict, sharers, fates, situation))
+    else if (!sharers.includes(self)) {
       decideLost(group, verdict, fates, situation)
       actions.push(...planKept(group, verdict, fates, situation))
     }
@@ -175,10 +186,39 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
 /** What becomes of an address that this node answers for: it goes on, or it stops, because. What has no fate is nobody's. */
 type Fate = 'keep' | WithdrawnBecause
 
+/** Answers for a group that several nodes share, once one of them, who speaks for all, has claimed it. */
+function planShared(
+  group: Group,
+  sharers: readonly string[],
+  fates: Map<string, Fate>,
+  { self, records, wire, stopping }: Situation,
+): readonly SpeakerAction[] {
+  const wanted = announcementsOf(offersAt(group, self))
+  for (const { address } of wanted) fates.set(address, 'keep')
+  if (stopping || !claimOf(group, records)) return []
+  const fresh = wanted
+    .filter(announcement => !isTold(announcement, sharers, wire))
+    .map(announcement => ({ ...announcement, sharing: { self, nodes: sharers } }))
+  return fresh.length === 0 ? [] : [{ kind: 'announce', group: group.key, announcements: fresh, because: 'kept' }]
+}
+
+/** Whether the wire thread has been told just this. */
+function isTold(
+  { address, interfaces }: WireAnnouncement,
+  sharers: readonly string[],
+  wire: ReadonlyMap<string, WireState>,
+): boolean {
+  const state = wire.get(address)
+  return (
+    state !== undefined && String(state.told) === String(interfaces) && String(state.sharers ?? []) === String(sharers)
+  )
+}
+
 /** What this node does for a group that it has won. */
 function planWon(
   group: Group,
   verdict: Verdict,
+  sharers: readonly string[],
   fates: Map<string, Fate>,
   situation: Situation,
 ): readonly SpeakerAction[] {
@@ -187,24 +227,23 @@ function planWon(
   const wanted = announcementsOf(offers)
   const holder = claimOf(group, records)
   // What is only to be ours one day is not ours yet: whoever has it, has it, if we should be answering for it as well.
-  if (isProposal(verdict) && holder?.node !== self) decideLost(group, verdict, fates, situation)
+  const shares = sharers.includes(self)
+  if (isProposal(verdict) && holder?.node !== self && !shares) decideLost(group, verdict, fates, situation)
   else for (const { address } of wanted) fates.set(address, 'keep')
   if (stopping || (isProposal(verdict) && !situation.ripe(`move ${group.key}`))) return []
 
   const because = claimBecause(verdict, holder, members)
   const actions: SpeakerAction[] = []
   const holderIsGone = holder !== undefined && !isPresent(members.get(holder.node))
-  if (holderIsGone || holder?.node === self) {
-    const fresh = wanted.filter(({ address, interfaces }) => {
-      const told = wire.get(address)?.told
-      return told === undefined || String(told) !== String(interfaces)
-    })
+  if (!shares && (holderIsGone || holder?.node === self)) {
+    const fresh = wanted.filter(announcement => !isTold(announcement, [], wire))
     const reason = holder.node === self ? 'kept' : because
     if (fresh.length > 0) actions.push({ kind: 'announce', group: group.key, announcements: fresh, because: reason })
   }
   for (const { service } of group.members) {
     const own = offers.get(service.key) ?? []
-    if (own.length > 0) actions.push(...planRecord(service, own, { because, from: holder?.node }, situation))
+    const claim = { because, from: holder?.node }
+    if (own.length > 0) actions.push(...planRecord(service, own, sharers, claim, situation))
   }
   return actions
 }
@@ -213,6 +252,7 @@ function planWon(
 function planRecord(
   service: Service,
   offers: readonly PlacedOffer[],
+  sharers: readonly string[],
   claim: Omit<Claim, 'node'>,
   { self, records, wire, rivals: all, ripe, beside }: Situation,
 ): readonly SpeakerAction[] {
@@ -240,8 +280,11 @@ function planRecord(
     node: self,
     addresses: offers.map(offer => offer.address).sort(),
     interfaces: [...new Set(states.flat())].sort(),
+    ...(sharers.length > 0 && { sharers }),
   }
-  const where = `${published.addresses.join(', ')} from node ${self} on ${published.interfaces.join(', ')}`
+  const others = sharers.filter(node => node !== self)
+  const shared = others.length > 0 ? `, clients shared with ${plural(others, 'node')} ${fewOf(others)}` : ''
+  const where = `${published.addresses.join(', ')} from node ${self} on ${published.interfaces.join(', ')}${shared}`
   const actions: SpeakerAction[] = []
   if (!samePublished(record.published, published)) {
     actions.push({ kind: 'publish', service, record, published, event: announcingEvent(record, where, self) })

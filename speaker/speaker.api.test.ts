@@ -400,6 +400,28 @@ describe('who may announce', () => {
     expect(gaps(5).none).toBe(0)
   })
 
+  test('several nodes that share an address: each answers, record and condition name all, one that stops is left out', async () => {
+    const [first] = await newCluster(['node-1', 'node-2', 'node-3'], { loadSharing: 'perClient' })
+    await addServices(1)
+    const isSharedBy = async (nodes: readonly string[]): Promise<void> => {
+      await vi.waitFor(async () => {
+        expect(owners(1)).toEqual([nodes.join('+')])
+        const record = (await cluster.records()).get('web-1')
+        expect(record?.published).toMatchObject({ addresses: [address(1)], sharers: nodes })
+        expect(nodes).toContain(record?.claim?.node)
+        const condition = await cluster.condition('web-1')
+        const others = nodes.filter(node => node !== record?.claim?.node)
+        expect(condition?.message).toContain(`from node ${record?.claim?.node} on eth0, clients shared with`)
+        expect(condition?.message.endsWith(others.join(', '))).toBe(true)
+      }, soon)
+    }
+    await isSharedBy(['node-1', 'node-2', 'node-3'])
+    await first?.stop()
+    await isSharedBy(['node-2', 'node-3'])
+    await cluster.start('node-1')
+    await isSharedBy(['node-1', 'node-2', 'node-3'])
+  })
+
   test('Services that share an address are announced from one node', async () => {
     await newCluster(['node-1', 'node-2', 'node-3'])
     await cluster.addService('web-1', [address(1)], ['elsewhere'])

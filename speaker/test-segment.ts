@@ -42,6 +42,8 @@ export interface Segment {
 interface Station {
   readonly node: string
   readonly holdings: Map<string, Holding>
+  /** The nodes that share an address with this one. */
+  readonly sharers: Map<string, readonly string[]>
   readonly nodeOf: Map<string, string>
   readonly claimants: Map<string, string | undefined>
   inTouch: boolean
@@ -134,6 +136,7 @@ export function createSegment(): Segment {
 
   function toldBy(speaker: Station, listener: Station, address: string): void {
     if (!listener.powered || !listener.holdings.has(address)) return
+    if (listener.sharers.get(address)?.includes(speaker.node)) return
     const mac = macOf(speaker.node)
     if (answers(listener, address)) listener.report({ kind: 'seen', address, interface: 'eth0', mac })
     toHolding(listener, address, { kind: 'claimed', interface: 'eth0', mac })
@@ -143,7 +146,8 @@ export function createSegment(): Segment {
     const { node, holdings } = station
     switch (command.kind) {
       case 'announce':
-        for (const { address } of command.announcements) {
+        for (const { address, sharing } of command.announcements) {
+          station.sharers.set(address, sharing?.nodes ?? [])
           if (holdings.has(address)) continue
           const caution = command.caution ?? { kind: 'none' }
           const terms = { self: node, address, interfaces: ['eth0'], caution, settings: evidence }
@@ -183,6 +187,7 @@ export function createSegment(): Segment {
       const station: Station = {
         node,
         holdings: new Map(),
+        sharers: new Map(),
         nodeOf: new Map(),
         claimants: new Map(),
         inTouch: true,

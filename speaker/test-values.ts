@@ -71,6 +71,7 @@ export function advertisement(name: string, options: Partial<Layer2Advertisement
     interfaces: [],
     serviceSelectors: [],
     preferredNodeSelectors: [],
+    loadSharing: 'none',
     ...options,
   }
 }

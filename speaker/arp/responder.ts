@@ -1,10 +1,11 @@
 import type { Address } from '../../net/address.ts'
-import { broadcastMac } from '../../net/mac.ts'
+import { broadcastMac, type MacAddress } from '../../net/mac.ts'
 import { ETH_P_ARP } from '../rawsock/linux.ts'
 import type { AddressCounter } from '../wire/counters.ts'
 import { createGuard } from '../wire/guard.ts'
 import { openPacketSocket } from '../wire/packet-socket.ts'
 import type { Responder, ResponderOptions } from '../wire/responder.ts'
+import { type SharedAddress, sharedAnew } from '../wire/shared-address.ts'
 import { type ArpStation, answerArp, gratuitousArp } from './answer.ts'
 import { arpFilter } from './filter.ts'
 import { type ArpPacket, arpPacketSize, decodeArpPacket, encodeArpPacket } from './packet.ts'
@@ -14,14 +15,17 @@ import { arpProbe } from './probe.ts'
 export function openArpResponder(options: ResponderOptions): Responder {
   const { counter } = options
   const guard = createGuard()
-  const announced = new Map<bigint, { readonly address: Address; readonly counter: AddressCounter }>()
+  const announced = new Map<
+    bigint,
+    { readonly address: Address; readonly counter: AddressCounter; readonly shared: SharedAddress | undefined }
+  >()
   const station: ArpStation = {
     mac: options.interface.mac,
     isOwn: options.isOwn,
     announces: address => announced.has(address.value),
   }
 
-  const handle = (bytes: Uint8Array): void => {
+  const handle = (bytes: Uint8Array, _: MacAddress, direct: boolean): void => {
     const decoded = decodeArpPacket(bytes)
     if (!decoded.ok) {
       counter.malformed()
@@ -41,6 +45,10 @@ export function openArpResponder(options: ResponderOptions): Responder {
           break
         }
         const asked = announced.get(verdict.packet.senderProtocolAddress.value)
+        if (asked?.shared && !asked.shared.isOurs(verdict.packet.targetHardwareAddress, direct)) {
+          counter.ignored('otherNodesClient')
+          break
+        }
         asked?.counter.requestReceived()
         const sent = socket.send(encodeArpPacket(verdict.packet), verdict.packet.targetHardwareAddress)
         if (sent) asked?.counter.responseSent()
@@ -69,8 +77,9 @@ export function openArpResponder(options: ResponderOptions): Responder {
   })
 
   return {
-    announce(address) {
-      announced.set(address.value, { address, counter: options.addressCounter(address) })
+    announce(address, sharing) {
+      const shared = sharedAnew(announced.get(address.value)?.shared, sharing, options.nodeOf)
+      announced.set(address.value, { address, counter: options.addressCounter(address), shared })
       socket.refilter()
     },
     withdraw(address) {
@@ -82,9 +91,15 @@ export function openArpResponder(options: ResponderOptions): Responder {
     sendGratuitous(address, packet) {
       const chosen = gratuitousArp(address, options.interface.mac)[packet]
       if (!chosen) throw new RangeError(`gratuitous ARP has 2 forms, not ${packet + 1}`)
-      const sent = socket.send(encodeArpPacket(chosen), broadcastMac)
-      if (sent) announced.get(address.value)?.counter.gratuitousSent()
-      return sent
+      const known = announced.get(address.value)
+      const send = (to: MacAddress): boolean => {
+        const sent = socket.send(encodeArpPacket(chosen), to)
+        if (sent) known?.counter.gratuitousSent()
+        return sent
+      }
+      if (!known?.shared || known.shared.isAlone()) return send(broadcastMac)
+      // The form that Linux takes at once, however young what it has in its cache is.
+      return packet > 0 || known.shared.tell(send)
     },
     countLosses: () => socket.countLosses(),
     close: () => socket.close(),

@@ -5,6 +5,7 @@ import type { AddressCounter } from '../wire/counters.ts'
 import { createGuard } from '../wire/guard.ts'
 import { openPacketSocket } from '../wire/packet-socket.ts'
 import type { Responder, ResponderOptions } from '../wire/responder.ts'
+import { type SharedAddress, sharedAnew } from '../wire/shared-address.ts'
 import { answerNeighbor, type NdpStation, unsolicitedAdvertisement } from './answer.ts'
 import { longestNdpPacket, ndpFilter } from './filter.ts'
 import { createGroupMemberships } from './groups.ts'
@@ -15,14 +16,17 @@ import { neighborProbe } from './probe.ts'
 export function openNdpResponder(options: ResponderOptions): Responder {
   const { counter } = options
   const guard = createGuard()
-  const announced = new Map<bigint, { readonly address: Address; readonly counter: AddressCounter }>()
+  const announced = new Map<
+    bigint,
+    { readonly address: Address; readonly counter: AddressCounter; readonly shared: SharedAddress | undefined }
+  >()
   const station: NdpStation = {
     mac: options.interface.mac,
     isOwn: options.isOwn,
     announces: address => announced.has(address.value),
   }
 
-  const handle = (bytes: Uint8Array, sender: MacAddress): void => {
+  const handle = (bytes: Uint8Array, sender: MacAddress, direct: boolean): void => {
     const decoded = decodeNeighborPacket(bytes)
     if (!decoded.ok) {
       counter.malformed()
@@ -42,8 +46,13 @@ export function openNdpResponder(options: ResponderOptions): Responder {
           break
         }
         const asked = announced.get(verdict.packet.source.value)
+        if (asked?.shared && !asked.shared.isOurs(verdict.to ?? sender, direct)) {
+          counter.ignored('otherNodesClient')
+          break
+        }
         asked?.counter.requestReceived()
-        if (send(verdict.packet, verdict.to)) asked?.counter.responseSent()
+        const answer = asked?.shared ? withoutPull(verdict.packet) : verdict.packet
+        if (send(answer, verdict.to)) asked?.counter.responseSent()
         // Not for a probe, which everybody was answered: two of us would go on asking each other.
         const { source, message } = verdict.packet
         const probed = message.kind === 'advertisement' && !message.solicited
@@ -73,9 +82,11 @@ export function openNdpResponder(options: ResponderOptions): Responder {
   })
 
   return {
-    announce(address) {
-      if (!announced.has(address.value)) groups.join(address)
-      announced.set(address.value, { address, counter: options.addressCounter(address) })
+    announce(address, sharing) {
+      const known = announced.get(address.value)
+      if (!known) groups.join(address)
+      const shared = sharedAnew(known?.shared, sharing, options.nodeOf)
+      announced.set(address.value, { address, counter: options.addressCounter(address), shared })
       socket.refilter()
     },
     withdraw(address) {
@@ -85,9 +96,14 @@ export function openNdpResponder(options: ResponderOptions): Responder {
     },
     gratuitousPackets: 1,
     sendGratuitous(address) {
-      const sent = send(unsolicitedAdvertisement(address, options.interface.mac), undefined)
-      if (sent) announced.get(address.value)?.counter.gratuitousSent()
-      return sent
+      const known = announced.get(address.value)
+      const sendTo = (to: MacAddress | undefined): boolean => {
+        const sent = send(unsolicitedAdvertisement(address, options.interface.mac), to)
+        if (sent) known?.counter.gratuitousSent()
+        return sent
+      }
+      // To all nodes, but in a frame to one of them (RFC 6085).
+      return !known?.shared || known.shared.isAlone() ? sendTo(undefined) : known.shared.tell(sendTo)
     },
     countLosses: () => socket.countLosses(),
     close() {
@@ -95,4 +111,14 @@ export function openNdpResponder(options: ResponderOptions): Responder {
       groups.close()
     },
   }
+}
+
+/**
+ * The answer to a probe goes to everybody (RFC 4861 §7.2.4). It must not replace what the clients of other nodes have in their
+ * caches; whoever probes takes it for what it is without the flag, too (RFC 4862 §5.4.4).
+ */
+function withoutPull(packet: NeighborPacket): NeighborPacket {
+  const { message } = packet
+  if (message.kind !== 'advertisement' || message.solicited) return packet
+  return { ...packet, message: { ...message, override: false } }
 }

@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from '../../net/address.ts'
+import type { Sharing } from '../layer2/load-sharing.ts'
 import { createHeralds, type Herald } from './gratuitous.ts'
 import type { WireAnnouncement, WireReport } from './messages.ts'
 import { placesOf } from './placement.ts'
@@ -32,6 +33,8 @@ interface Place {
   readonly herald: Herald
   /** Its first gratuitous packets have left. */
   known: boolean
+  /** What its responder was told last. */
+  sharing: Sharing | undefined
 }
 
 /** How long addresses are seen to before the segment's requests have their turn again, when thousands change at once. */
@@ -74,7 +77,11 @@ export function createAnnouncer(options: {
     const { wanted } = held
     const places = wanted ? placesOf(wanted, stations ?? []) : []
     for (const station of held.places.keys()) if (!places.includes(station)) leave(held, station)
-    for (const station of places) if (!held.places.has(station)) arrive(held, station)
+    for (const station of places) {
+      const place = held.places.get(station)
+      if (!place) arrive(held, station)
+      else if (wanted && place.sharing !== wanted.sharing) shareAnew(held.address, place, station, wanted.sharing)
+    }
     if (wanted) tellAnnounced(held)
     else all.delete(held.text)
   }
@@ -82,9 +89,11 @@ export function createAnnouncer(options: {
   const arrive = (held: Held, station: Station): void => {
     const responder = station.responderFor(held.address)
     if (!responder) return
-    responder.announce(held.address)
+    const sharing = held.wanted?.sharing
+    responder.announce(held.address, sharing)
     const place: Place = {
       known: false,
+      sharing,
       herald: {
         packets: responder.gratuitousPackets,
         // What is withheld is not tried again: when it may be told it will be asked for first, and then told anew.
@@ -107,6 +116,13 @@ export function createAnnouncer(options: {
     held.places.delete(station)
     station.responderFor(held.address)?.withdraw(held.address)
     options.onLeft(held.text, station.interface.name)
+  }
+
+  /** The nodes that share it are others now: clients may have to be told. */
+  const shareAnew = (address: Address, place: Place, station: Station, sharing: Sharing | undefined): void => {
+    place.sharing = sharing
+    station.responderFor(address)?.announce(address, sharing)
+    restart(place)
   }
 
   const restart = ({ herald }: Place): void => {

@@ -29,6 +29,8 @@ export interface Holdings {
   know(knowledge: KnowledgeCommand): void
   /** A renewal of our Lease that was sent then has come back. */
   proven(sentMs: number): void
+  /** The node whose speaker has this hardware address. */
+  nodeOf(mac: string): string | undefined
   /** Another station says that it has the address. */
   claimed(address: string, interfaceName: string, mac: string): void
   /** The fence wants every address asked for: before it is answered again, or beside. */
@@ -81,8 +83,15 @@ export function createHoldings(options: {
     return { nodeOf: mac => nodes.get(mac), claimant: claimants.get(address), inTouch, provenMs }
   }
 
+  /** Those that share an address all have it: what they say is nobody's claim and nobody's question. */
+  function isSharers(held: Held | undefined, mac: string): boolean {
+    const node = nodes.get(mac)
+    return node !== undefined && held?.announcement.sharing?.nodes.includes(node) === true
+  }
+
   function toHolding(address: string, event: HoldingEvent): void {
     const held = all.get(address)
+    if ('mac' in event && isSharers(held, event.mac)) return
     if (held && event.kind === 'claimed') held.claimant = { interface: event.interface, mac: event.mac }
     if (held) take(held, step(held.holding, event, knowledgeOf(address), monotonicMs()))
   }
@@ -223,6 +232,7 @@ export function createHoldings(options: {
     proven(sentMs) {
       provenMs = Math.max(provenMs, sentMs)
     },
+    nodeOf: mac => nodes.get(mac),
     claimed: (address, interfaceName, mac) => toHolding(address, { kind: 'claimed', interface: interfaceName, mac }),
     askSegment(kind) {
       for (const address of all.keys()) toHolding(address, { kind })

@@ -1,4 +1,4 @@
-import type { MacAddress } from '../../net/mac.ts'
+import { formatMac, type MacAddress } from '../../net/mac.ts'
 import type { LinkTable } from '../netlink/interfaces.ts'
 import { networkInterfaces } from '../netlink/interfaces.ts'
 import { openInterfaceMonitor } from '../netlink/monitor.ts'
@@ -11,7 +11,7 @@ import { isSameStation, isUsable } from './placement.ts'
 import { createStation, type Station } from './stations.ts'
 
 /** Layer 2 on all of the node's interfaces. */
-export interface Layer2 extends Omit<Holdings, 'claimed' | 'interfacesChanged' | 'forgetStation'> {}
+export interface Layer2 extends Omit<Holdings, 'nodeOf' | 'claimed' | 'interfacesChanged' | 'forgetStation'> {}
 
 const countersEveryMs = 3_000
 
@@ -44,6 +44,7 @@ export function startLayer2(options: {
 
   const stationOptions = {
     isOwn: (mac: MacAddress): boolean => ownMacs.has(macNumber(mac)),
+    nodeOf: (mac: MacAddress): string | undefined => holdings.nodeOf(formatMac(mac)),
     mayAnswer: options.mayAnswer,
     onClaim: (interfaceName: string, address: string, mac: string): void => {
       holdings.claimed(address, interfaceName, mac)

@@ -1,6 +1,7 @@
 import type { BfdCounters, BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
 import type { ReachReport } from '../layer2/detector-state.ts'
 import type { Finding } from '../layer2/evidence.ts'
+import type { Sharing } from '../layer2/load-sharing.ts'
 import type { Caution } from '../layer2/takeover.ts'
 
 /**
@@ -14,6 +15,8 @@ export interface WireAnnouncement {
   readonly address: string
   /** Names of interfaces, or every interface with `layer2` set. */
   readonly interfaces: readonly string[] | 'all'
+  /** The nodes that answer for it together with this one, each for a part of the clients. */
+  readonly sharing?: Sharing
 }
 
 /** From main to wire. */

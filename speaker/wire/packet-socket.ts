@@ -5,6 +5,7 @@ import {
   decodePacketSender,
   PACKET_STATISTICS,
   packetAddress,
+  packetTypes,
   SO_DETACH_FILTER,
   SOCK_DGRAM,
   SOL_PACKET,
@@ -39,7 +40,8 @@ export function openPacketSocket(options: {
   readonly longestPacket: number
   /** The kernel's filter, knowing the announced addresses as that many ranges at most. */
   readonly filter: (mostRanges: number) => Uint8Array
-  readonly onPacket: (packet: Uint8Array, sender: MacAddress) => void
+  /** `direct`: the frame was for this station alone. */
+  readonly onPacket: (packet: Uint8Array, sender: MacAddress, direct: boolean) => void
   readonly counter: InterfaceCounter
 }): PacketSocket {
   const { protocol, interfaceIndex, counter } = options
@@ -70,7 +72,10 @@ export function openPacketSocket(options: {
     socket.receive({
       dataSize: options.longestPacket,
       slots: 64,
-      onDatagram: ({ data, from }) => options.onPacket(data, decodePacketSender(from).mac),
+      onDatagram({ data, from }) {
+        const { mac, packetType } = decodePacketSender(from)
+        options.onPacket(data, mac, packetType === packetTypes.host)
+      },
       // The link went down, says the socket once; netlink says it too, and there it is acted on.
       onError: code => counter.dropped(code),
     })

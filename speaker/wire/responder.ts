@@ -1,10 +1,12 @@
 import type { Address } from '../../net/address.ts'
 import type { MacAddress } from '../../net/mac.ts'
+import type { Sharing } from '../layer2/load-sharing.ts'
 import type { AddressCounter, InterfaceCounter } from './counters.ts'
 
 /** Answers for addresses of one family on one interface. */
 export interface Responder {
-  announce(address: Address): void
+  /** With `sharing` only for the clients that are this node's; said again, whenever the nodes are others. */
+  announce(address: Address, sharing?: Sharing): void
   withdraw(address: Address): void
   /** How many packets make an address known once. */
   readonly gratuitousPackets: number
@@ -20,6 +22,8 @@ export interface ResponderOptions {
   readonly interface: { readonly name: string; readonly index: number; readonly mac: MacAddress }
   /** Whether a MAC is any of this node's. */
   readonly isOwn: (mac: MacAddress) => boolean
+  /** The node whose speaker has this MAC. */
+  readonly nodeOf: (mac: MacAddress) => string | undefined
   /** False while this node's time may have passed and others may have taken over. */
   readonly mayAnswer: () => boolean
   /** Another station claims an announced address. The MAC is a view of a buffer that is used again. */

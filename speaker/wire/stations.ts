@@ -23,6 +23,7 @@ export function createStation(
   networkInterface: NetworkInterface,
   options: {
     readonly isOwn: (mac: MacAddress) => boolean
+    readonly nodeOf: (mac: MacAddress) => string | undefined
     readonly mayAnswer: () => boolean
     readonly onClaim: (interfaceName: string, address: string, mac: string) => void
     readonly onProblem: (text: string) => void
@@ -37,6 +38,7 @@ export function createStation(
     const responderOptions: ResponderOptions = {
       interface: { name, index, mac: parseMac(mac) ?? zeroMac },
       isOwn: options.isOwn,
+      nodeOf: options.nodeOf,
       mayAnswer: options.mayAnswer,
       onClaim: (address, claimant) => options.onClaim(name, formatAddress(address), formatMac(claimant)),
       onProblem: options.onProblem,
