@@ -7,7 +7,7 @@ import type { EndpointIndex } from './endpoints.ts'
 import type { Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
-import { nextRipeMs, type Pacing, pace, ripeKeys } from './layer2/pacing.ts'
+import { nextRipeMs, nextTurnMs, noTurns, type Pacing, pace, ripeKeys, type Turns, takeTurns } from './layer2/pacing.ts'
 import type { Caution } from './layer2/takeover.ts'
 import { createLoop, type LoopState } from './loop.ts'
 import { type Beside, claimOf, isUnusable, plan, type RipeKey, type SpeakerAction, type WireState } from './plan.ts'
@@ -73,6 +73,8 @@ interface Waits {
   readonly speakerMs: number
 }
 
+/** Between two addresses that this node takes for the spread or a preference. */
+const moveEveryMs = 100
 const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
 
 const laterMs = 500
@@ -83,6 +85,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let survey: Survey | undefined
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
+  let turns: Turns<RipeKey> = noTurns
   const precautions = createPrecautions({ self, records: sources.records, announcer, byLease: options.byLease })
   let own = new Map<string, ServiceKey[]>()
   let counts: Omit<ReconcilerState, keyof LoopState> = { services: 0, groups: 0, owned: 0, refused: new Map() }
@@ -112,7 +115,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
     pacing = pace(pacing, waiting({ won, verdicts, refused, beside, wire: announcer.wire }), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
-    const next = [nextRipeMs(pacing, waitMs, nowMs), outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
+    const moves = [...ripe].filter(isMove)
+    turns = takeTurns(turns, moves, moveEveryMs, nowMs)
+    const wakeUps = [nextRipeMs(pacing, waitMs, nowMs), nextTurnMs(turns, moves, moveEveryMs), outlook.nextMs(nowMs)]
+    const next = wakeUps.filter(atMs => atMs !== undefined)
     if (next.length > 0) loop.runAt(Math.min(...next))
 
     const { wire, seen, rivals } = announcer
@@ -120,7 +126,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const stopping = options.isStopping()
     const { groups } = observed
     const situation = { self, members, groups, verdicts, refused, beside, records, wire, seen, rivals, stopping }
-    apply(plan({ ...situation, ripe: key => ripe.has(key) && isCertain(key) }), byKey, members)
+    apply(
+      plan({ ...situation, ripe: key => (isMove(key) ? turns.admitted : ripe).has(key) && isCertain(key) }),
+      byKey,
+      members,
+    )
     precautions.lookAfter(won, members)
     options.onPlanned(claimantsOf(groups))
     const silent = refused.filter(({ service }) => !isAnnounced(beside(service).routing))
@@ -228,6 +238,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return { ...loop.state, ...counts }
     },
   }
+}
+
+function isMove(key: RipeKey): boolean {
+  return key.startsWith('move ')
 }
 
 interface Observed {

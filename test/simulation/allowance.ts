@@ -53,7 +53,9 @@ function living({ names, machines }: Cluster): readonly string[] {
 function isAble({ api, network }: Cluster, node: string, side: number): boolean {
   const labels = api.config.nodes.get(node)?.labels ?? {}
   const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers' in labels
-  return !excluded && network.hasCarrier(node) && network.sideOf('segment', node) === side
+  // What others know of its link is what its Lease says, and without the API server that may be old.
+  const known = api.leases.get(node)?.facts.interfaces.some(({ carrier }) => carrier) ?? false
+  return !excluded && known && network.hasCarrier(node) && network.sideOf('segment', node) === side
 }
 
 function partsOf(cluster: Cluster): readonly Part[] {

@@ -22,6 +22,7 @@ export const defaultSettings: SimulationSettings = {
   evidence: defaultEvidenceSettings,
   planPauseMs: 5,
   moveMs: 2_000,
+  moveEveryMs: 100,
 }
 
 export interface ClusterOptions {

@@ -13,7 +13,16 @@ import {
   sameMembers,
   suspects,
 } from '../../speaker/layer2/membership.ts'
-import { nextRipeMs, type Pacing, pace, ripeKeys } from '../../speaker/layer2/pacing.ts'
+import {
+  nextRipeMs,
+  nextTurnMs,
+  noTurns,
+  type Pacing,
+  pace,
+  ripeKeys,
+  type Turns,
+  takeTurns,
+} from '../../speaker/layer2/pacing.ts'
 import { type OwnershipRecord, recordKey } from '../../speaker/layer2/record.ts'
 import {
   livenessOf,
@@ -80,6 +89,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
   let assumptions: Assumptions = new Map()
   let heirs: Heirs = new Map()
   let pacing: Pacing<RipeKey> = new Map()
+  let turns: Turns<RipeKey> = noTurns
   let position = 0
   let pulling = false
   let leaving = false
@@ -273,8 +283,9 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     const won = groups.filter(group => verdicts.get(group.key)?.node === name)
     pacing = pace(pacing, waiting(won, verdicts), nowMs)
     const ripe = ripeKeys(pacing, () => settings.moveMs, nowMs)
-    const nextMs = nextRipeMs(pacing, () => settings.moveMs, nowMs)
-    if (nextMs !== undefined) machine.after(nextMs - nowMs, wake)
+    turns = takeTurns(turns, ripe, settings.moveEveryMs, nowMs)
+    const next = [nextRipeMs(pacing, () => settings.moveMs, nowMs), nextTurnMs(turns, ripe, settings.moveEveryMs)]
+    for (const atMs of next) if (atMs !== undefined) machine.after(atMs - nowMs, wake)
     const actions = plan({
       self: name,
       members: alive,
@@ -285,7 +296,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       wire: announced,
       seen,
       rivals: new Map(),
-      ripe: key => ripe.has(key),
+      ripe: key => (key.startsWith('move ') ? turns.admitted.has(key) : ripe.has(key)),
       stopping: leaving,
       beside: () => ({ routing: undefined, unadvertised: [] }),
     })

@@ -20,6 +20,7 @@ export interface SimulationSettings {
   /** How long a speaker rests between two plans. */
   readonly planPauseMs: number
   readonly moveMs: number
+  readonly moveEveryMs: number
 }
 
 /** What all parts of a simulation share. */
