@@ -78,7 +78,7 @@ export function openArpResponder(options: ResponderOptions): Responder {
 
   return {
     announce(address, sharing) {
-      const shared = sharedAnew(announced.get(address.value)?.shared, sharing, options.nodeOf)
+      const shared = sharedAnew(address, announced.get(address.value)?.shared, sharing, options.nodeOf)
       announced.set(address.value, { address, counter: options.addressCounter(address), shared })
       socket.refilter()
     },

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { answererFor, markTold, mostClients, noClients, type Sharing, takeNodes, takeQuestion } from './load-sharing.ts'
 
+const vip = '192.0.2.1'
 const nodeNames = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,8}$/), { minLength: 1, maxLength: 12 })
 const clientNames = fc.uniqueArray(fc.stringMatching(/^[0-9a-f]{12}$/), { maxLength: 40 })
 
@@ -11,7 +12,7 @@ function clientsNamed(count: number): readonly string[] {
 
 test.each([2, 3, 7, 20])('ten thousand clients are spread evenly over %d nodes', count => {
   const nodes = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
-  const shares = Map.groupBy(clientsNamed(10_000), client => answererFor(client, nodes))
+  const shares = Map.groupBy(clientsNamed(10_000), client => answererFor(client, vip, nodes))
   for (const node of nodes) {
     const share = (shares.get(node)?.length ?? 0) / (10_000 / count)
     expect(share).toBeGreaterThan(0.8)
@@ -19,16 +20,24 @@ test.each([2, 3, 7, 20])('ten thousand clients are spread evenly over %d nodes',
   }
 })
 
+test('one client, such as a router, has all nodes by as many addresses', () => {
+  const nodes = ['a', 'b', 'c']
+  const addresses = Array.from({ length: 60 }, (_, index) => `192.0.2.${index + 1}`)
+  const shares = Map.groupBy(addresses, address => answererFor('02:00:00:00:00:01', address, nodes))
+  for (const node of nodes) expect(shares.get(node)?.length).toBeGreaterThan(10)
+})
+
 test('the order of the nodes is irrelevant; only the clients of a node that leaves get another', () => {
   fc.assert(
     fc.property(nodeNames, clientNames, (nodes, clients) => {
       for (const client of clients) {
-        const answerer = answererFor(client, nodes)
-        expect(answererFor(client, nodes.toReversed())).toBe(answerer)
+        const answerer = answererFor(client, vip, nodes)
+        expect(answererFor(client, vip, nodes.toReversed())).toBe(answerer)
         const others = nodes.filter(node => node !== answerer)
         const without = others.map(gone =>
           answererFor(
             client,
+            vip,
             nodes.filter(node => node !== gone),
           ),
         )
@@ -42,15 +51,15 @@ test('of a node that leaves each client is told by exactly one other, and no oth
   fc.assert(
     fc.property(nodeNames, clientNames, (nodes, asking) => {
       const [gone, ...rest] = nodes
-      const books = nodes.map(self => ({ self, clients: noClients() }))
+      const books = nodes.map(self => ({ self, clients: noClients(vip) }))
       for (const client of asking) {
         const answers = books.filter(({ self, clients }) => takeQuestion(clients, client, { self, nodes }))
-        expect(answers.map(({ self }) => self)).toEqual([answererFor(client, nodes)])
+        expect(answers.map(({ self }) => self)).toEqual([answererFor(client, vip, nodes)])
       }
       const left = books.filter(({ self }) => self !== gone)
       for (const { self, clients } of left) takeNodes(clients, { self, nodes: rest })
       const told = left.flatMap(({ clients }) => [...clients.untold.keys()]).sort()
-      const orphans = rest.length === 0 ? [] : asking.filter(client => answererFor(client, nodes) === gone)
+      const orphans = rest.length === 0 ? [] : asking.filter(client => answererFor(client, vip, nodes) === gone)
       expect(told).toEqual(orphans.sort())
     }),
   )
@@ -59,10 +68,10 @@ test('of a node that leaves each client is told by exactly one other, and no oth
 const ab: Sharing = { self: 'a', nodes: ['a', 'b'] }
 const alone: Sharing = { self: 'a', nodes: ['a'] }
 /** One that b answers while it is there. */
-const ofB = clientsNamed(50).find(client => answererFor(client, ab.nodes) === 'b') ?? ''
+const ofB = clientsNamed(50).find(client => answererFor(client, vip, ab.nodes) === 'b') ?? ''
 
 test('a client that asked while a node was away is still that one’s who answered it, until it asks again', () => {
-  const clients = noClients()
+  const clients = noClients(vip)
   takeQuestion(clients, ofB, alone)
   takeNodes(clients, ab)
   expect(clients.answerers.get(ofB)).toBe('a')
@@ -74,7 +83,7 @@ test('a client that asked while a node was away is still that one’s who answer
 })
 
 test('a client that asks its node alone whether it is still there stays with it, whoever has joined since', () => {
-  const clients = noClients()
+  const clients = noClients(vip)
   expect(takeQuestion(clients, ofB, alone)).toBe(true)
   takeNodes(clients, ab)
   expect(takeQuestion(clients, ofB, ab, true)).toBe(true)
@@ -84,7 +93,7 @@ test('a client that asks its node alone whether it is still there stays with it,
 })
 
 test('a client is told three times, unless it asks or its node is back before', () => {
-  const clients = noClients()
+  const clients = noClients(vip)
   const orphaned = (): void => {
     takeQuestion(clients, ofB, ab)
     takeNodes(clients, alone)
@@ -103,7 +112,7 @@ test('a client is told three times, unless it asks or its node is back before', 
 })
 
 test('those that asked last are remembered, so many and no more', () => {
-  const clients = noClients()
+  const clients = noClients(vip)
   const [first = '', second = '', ...others] = clientsNamed(mostClients + 1)
   for (const client of [first, second, ...others.slice(0, -1), first, ...others.slice(-1)]) {
     takeQuestion(clients, client, ab)

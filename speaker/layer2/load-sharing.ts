@@ -2,7 +2,7 @@ import { score } from './election.ts'
 
 /*
  * Several nodes answer for one address, each client always the same one: by rendezvous hashing of the client's hardware
- * address over the nodes. Nobody has to be asked: questions are broadcast, so every node hears every client, and all that
+ * address over the nodes, for each address anew: a router that stands before all clients is spread by the addresses. Nobody has to be asked: questions are broadcast, so every node hears every client, and all that
  * know the same nodes come to the same answerer. Where a node leaves only its clients change, where one joins only those
  * that it gets do.
  *
@@ -21,12 +21,13 @@ export interface Sharing {
   readonly nodes: readonly string[]
 }
 
-/** The node that answers this client, known by its hardware address as text; undefined where there are no nodes. */
-export function answererFor(client: string, nodes: readonly string[]): string | undefined {
+/** The node that answers this client, known by its hardware address as text, for the address; undefined where there are no nodes. */
+export function answererFor(client: string, address: string, nodes: readonly string[]): string | undefined {
+  const key = `${address} ${client}`
   let best: string | undefined
   let bestScore = -1
   for (const node of nodes) {
-    const nodeScore = score(client, node)
+    const nodeScore = score(key, node)
     if (nodeScore > bestScore || (nodeScore === bestScore && best !== undefined && node < best)) {
       best = node
       bestScore = nodeScore
@@ -37,6 +38,7 @@ export function answererFor(client: string, nodes: readonly string[]): string | 
 
 /** The clients of one address: whose each is. Changed in place, since every request does. */
 export interface Clients {
+  readonly address: string
   readonly answerers: Map<string, string>
   /** Those that are to be told that they are ours now, and how often still. */
   readonly untold: Map<string, number>
@@ -47,8 +49,8 @@ export const mostClients = 4_096
 /** A packet may be lost. */
 const timesTold = 3
 
-export function noClients(): Clients {
-  return { answerers: new Map(), untold: new Map() }
+export function noClients(address: string): Clients {
+  return { address, answerers: new Map(), untold: new Map() }
 }
 
 /**
@@ -56,12 +58,12 @@ export function noClients(): Clients {
  * we are still there: it stays with us, whoever has joined since.
  */
 export function takeQuestion(
-  { answerers, untold }: Clients,
+  { address, answerers, untold }: Clients,
   client: string,
   { self, nodes }: Sharing,
   direct = false,
 ): boolean {
-  const answerer = direct && nodes.includes(self) ? self : answererFor(client, nodes)
+  const answerer = direct && nodes.includes(self) ? self : answererFor(client, address, nodes)
   answerers.delete(client)
   if (answerer === undefined) return false
   // It hears the answer to its question.
@@ -69,22 +71,20 @@ export function takeQuestion(
   answerers.set(client, answerer)
   if (answerers.size > mostClients) {
     const [oldest] = answerers.keys()
-    if (oldest !== undefined) forget({ answerers, untold }, oldest)
+    if (oldest !== undefined) {
+      answerers.delete(oldest)
+      untold.delete(oldest)
+    }
   }
   return answerer === self
 }
 
-function forget({ answerers, untold }: Clients, client: string): void {
-  answerers.delete(client)
-  untold.delete(client)
-}
-
 /** The nodes are others now: clients whose node is no longer among them become another's, and are to be told where it is us. */
-export function takeNodes({ answerers, untold }: Clients, { self, nodes }: Sharing): void {
-  for (const client of untold.keys()) if (answererFor(client, nodes) !== self) untold.delete(client)
+export function takeNodes({ address, answerers, untold }: Clients, { self, nodes }: Sharing): void {
+  for (const client of untold.keys()) if (answererFor(client, address, nodes) !== self) untold.delete(client)
   for (const [client, before] of answerers) {
     if (nodes.includes(before)) continue
-    const answerer = answererFor(client, nodes)
+    const answerer = answererFor(client, address, nodes)
     if (answerer === undefined) continue
     answerers.set(client, answerer)
     if (answerer === self) untold.set(client, timesTold)

@@ -85,7 +85,7 @@ export function openNdpResponder(options: ResponderOptions): Responder {
     announce(address, sharing) {
       const known = announced.get(address.value)
       if (!known) groups.join(address)
-      const shared = sharedAnew(known?.shared, sharing, options.nodeOf)
+      const shared = sharedAnew(address, known?.shared, sharing, options.nodeOf)
       announced.set(address.value, { address, counter: options.addressCounter(address), shared })
       socket.refilter()
     },

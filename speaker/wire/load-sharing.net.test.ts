@@ -82,7 +82,7 @@ describe.skipIf(obstacle !== undefined)('an address that three nodes share', () 
       for (const { namespace } of clients) await namespace.run(['bash', '-c', `echo > /dev/udp/${address}/9`])
       await expect.poll(() => caches.every(({ told }) => told.length > 0), { timeout: 20_000 }).toBe(true)
       const before = caches.map(nodeOf)
-      expect(before).toEqual(clients.map(({ mac }) => answererFor(mac, names)))
+      expect(before).toEqual(clients.map(({ mac }) => answererFor(mac, address, names)))
       const shares = names.map(name => before.filter(node => node === name).length)
       // Hashing is even in the long run (load-sharing.test.ts); of sixteen clients each node has some.
       expect(Math.min(...shares)).toBeGreaterThanOrEqual(2)
@@ -107,7 +107,7 @@ describe.skipIf(obstacle !== undefined)('an address that three nodes share', () 
       process.stderr.write(`${shares.join(', ')} clients; silence: ${silences.map(Math.round).join(', ')} ms\n`)
       // 300 ms until it is missed, by the settings; the rest is a busy machine's.
       for (const silence of silences) expect(silence).toBeLessThan(3_000)
-      expect(caches.map(nodeOf)).toEqual(clients.map(({ mac }) => answererFor(mac, rest)))
+      expect(caches.map(nodeOf)).toEqual(clients.map(({ mac }) => answererFor(mac, address, rest)))
       expect(others.map(({ told }) => told.length)).toEqual(toldBefore)
       await Promise.all(caches.map(cache => cache.stop()))
     },

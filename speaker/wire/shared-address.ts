@@ -1,3 +1,4 @@
+import { type Address, formatAddress } from '../../net/address.ts'
 import { formatMac, type MacAddress, parseMac } from '../../net/mac.ts'
 import { markTold, noClients, type Sharing, takeNodes, takeQuestion } from '../layer2/load-sharing.ts'
 
@@ -20,8 +21,12 @@ export interface SharedAddress {
 /** How many are told in one go: requests have their turn in between. */
 const clientsAtOnce = 128
 
-function createSharedAddress(first: Sharing, nodeOf: (mac: MacAddress) => string | undefined): SharedAddress {
-  const clients = noClients()
+function createSharedAddress(
+  address: string,
+  first: Sharing,
+  nodeOf: (mac: MacAddress) => string | undefined,
+): SharedAddress {
+  const clients = noClients(address)
   let sharing = first
   /** Those that are still to be told this time. */
   let turn: string[] | undefined
@@ -59,11 +64,12 @@ function createSharedAddress(first: Sharing, nodeOf: (mac: MacAddress) => string
 
 /** The address as it is shared from now on, with the clients that were known before; undefined where it is not shared. */
 export function sharedAnew(
+  address: Address,
   before: SharedAddress | undefined,
   sharing: Sharing | undefined,
   nodeOf: (mac: MacAddress) => string | undefined,
 ): SharedAddress | undefined {
-  if (!sharing || !before) return sharing && createSharedAddress(sharing, nodeOf)
+  if (!sharing || !before) return sharing && createSharedAddress(formatAddress(address), sharing, nodeOf)
   before.setNodes(sharing)
   return before
 }
