@@ -7,7 +7,7 @@
  * people's have to be told to tidy up sooner. 192 MB hold some 30,000 Services; a larger cluster wants more.
  */
 
-import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { buildRawsock } from './speaker/rawsock/build.ts'
@@ -22,6 +22,7 @@ const result = await build({
     controller: 'controller/main.ts',
     speaker: 'speaker/main.ts',
     'speaker-wire': 'speaker/wire/worker.ts',
+    'kubectl-berth': 'cli/main.ts',
   },
   outdir: output,
   bundle: true,
@@ -43,6 +44,7 @@ const result = await build({
   logLevel: 'warning',
 })
 await writeFile(join(output, 'package.json'), '{ "type": "module" }\n')
+await chmod(join(output, 'kubectl-berth.js'), 0o755)
 const addon = await buildRawsock()
 await copyFile(addon, join(output, basename(addon)))
 

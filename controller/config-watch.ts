@@ -8,12 +8,12 @@ import {
   parseL2Advertisement,
 } from '../crds/parse.ts'
 import type { ParsedIPAddressPool, ParsedResource } from '../crds/parsed.ts'
-import { type ConfigVerdict, type ResolvedConfig, resolveConfig } from '../crds/resolve.ts'
+import { type ResolvedConfig, resolveConfig } from '../crds/resolve.ts'
 import type { Labels } from '../crds/selector.ts'
 import { createStore, type Store } from '../kube/store.ts'
 import type { Transport } from '../kube/transport.ts'
 import { type Task, type WatchHealth, watchResource } from '../kube/watch.ts'
-import type { PoolBook } from './pool-choice.ts'
+import { bookOf, type PoolBook } from './pool-choice.ts'
 
 /** Everything that admins write, kept current. */
 export interface ConfigWatch {
@@ -81,13 +81,7 @@ export function watchConfig({ transport, namespace, log, onChange }: ConfigWatch
   return {
     tasks,
     resolved: current,
-    book() {
-      const { config, verdicts } = current()
-      const inUse = new Set(config.pools.map(pool => pool.name))
-      const isSetAside = (verdict: ConfigVerdict): boolean =>
-        verdict.kind === 'IPAddressPool' && !verdict.ready && !inUse.has(verdict.name)
-      return { pools: config.pools, setAside: verdicts.filter(isSetAside) }
-    },
+    book: () => bookOf(current()),
     find: (kind, key) => stores.get(kind)?.get(key),
   }
 }

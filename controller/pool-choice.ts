@@ -1,4 +1,5 @@
 import type { IPAddressPool } from '../crds/config.ts'
+import type { ResolvedConfig } from '../crds/resolve.ts'
 import { type LabelSelector, type Labels, matchesAny } from '../crds/selector.ts'
 
 /** The labels of the cluster's namespaces. */
@@ -21,6 +22,13 @@ export interface PoolSetAside {
   /** The reason and message of the pool's condition Ready=False. */
   readonly reason: string
   readonly message: string
+}
+
+/** The pools of a configuration; those that no verdict leaves in use are set aside. */
+export function bookOf({ config, verdicts }: ResolvedConfig): PoolBook {
+  const inUse = new Set(config.pools.map(pool => pool.name))
+  const setAside = verdicts.filter(({ kind, ready, name }) => kind === 'IPAddressPool' && !ready && !inUse.has(name))
+  return { pools: config.pools, setAside }
 }
 
 /** What of a Service decides whether a pool admits it. */

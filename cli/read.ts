@@ -1,0 +1,61 @@
+import { resourcePath } from '../crds/resources.ts'
+import { fieldOf, listOf, textOf } from '../kube/json.ts'
+import type { Transport } from '../kube/transport.ts'
+import { type Lists, type Snapshot, snapshotOf } from './snapshot.ts'
+
+// Large enough for few round trips, small enough not to weigh on the API server.
+const pageSize = 1_000
+
+/** Reads the cluster once, by lists. */
+export async function readSnapshot(transport: Transport, namespace: string): Promise<Snapshot> {
+  const list = (path: string): Promise<readonly unknown[]> => listAll(transport, path)
+  const configured = (kind: Parameters<typeof resourcePath>[0]) => list(resourcePath(kind, namespace))
+  const requests: { readonly [Kind in keyof Lists]: Promise<readonly unknown[]> } = {
+    ipAddressPools: configured('IPAddressPool'),
+    l2Advertisements: configured('L2Advertisement'),
+    bgpAdvertisements: configured('BGPAdvertisement'),
+    bgpPeers: configured('BGPPeer'),
+    bfdProfiles: configured('BFDProfile'),
+    communities: configured('Community'),
+    sessionRecords: configured('BGPSessionStatus'),
+    layer2Records: list(resourcePath('ServiceL2Status')),
+    leases: list(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`),
+    services: list('/api/v1/services'),
+    endpointSlices: list('/apis/discovery.k8s.io/v1/endpointslices'),
+    nodes: list('/api/v1/nodes'),
+    namespaces: list('/api/v1/namespaces'),
+  }
+  const entries = await Promise.all(
+    Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const),
+  )
+  const lists = Object.fromEntries(entries) as unknown as Lists
+  return snapshotOf(lists, namespace, await clusterTimeMs(transport))
+}
+
+async function listAll(transport: Transport, path: string): Promise<readonly unknown[]> {
+  const items: unknown[] = []
+  let token: string | undefined
+  do {
+    const query = { limit: pageSize, continue: token }
+    const page: unknown = await transport.request({ method: 'GET', path, query })
+    items.push(...listOf(fieldOf(page, 'items')))
+    token = textOf(fieldOf(fieldOf(page, 'metadata'), 'continue')) || undefined
+  } while (token !== undefined)
+  return items
+}
+
+/**
+ * Leases tell by the cluster's clocks when they were renewed, and the clock of the machine that kubectl runs on may be any.
+ * The API server puts its own time on a review of who is asking, which everybody may ask for and which is stored nowhere.
+ */
+async function clusterTimeMs(transport: Transport): Promise<number> {
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+  try {
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+    const review = await transport.request<unknown>({ method: 'POST', path, body })
+    const atMs = Date.parse(textOf(fieldOf(fieldOf(review, 'metadata'), 'creationTimestamp')) ?? '')
+    return Number.isNaN(atMs) ? Date.now() : atMs
+  } catch {
+    return Date.now()
+  }
+}
