@@ -8,6 +8,7 @@ import { bfdAlarmsSection } from './bfd-alarms.ts'
 import { bgpSection } from './bgp-section.ts'
 import { controllerSection } from './controller-section.ts'
 import { detectorSection } from './detector-alarms.ts'
+import { layer2Section } from './layer2/section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
 
@@ -25,6 +26,7 @@ const sections: Readonly<Record<string, Section>> = {
   answers: answersSection,
   controller: controllerSection,
   speaker: speakerSection,
+  layer2: layer2Section,
   bgp: bgpSection,
   bfd: bfdAlarmsSection,
   detector: detectorSection,

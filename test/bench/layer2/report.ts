@@ -1,0 +1,76 @@
+import { number, table } from '../report.ts'
+import { median } from '../statistics.ts'
+import type { AtRest } from './rest.ts'
+import type { Seen } from './stage.ts'
+
+/** All runs of one thing that happened. */
+export interface Outcome {
+  readonly contender: string
+  readonly nodes: number
+  readonly scenario: string
+  readonly seen: readonly Seen[]
+}
+
+export interface Layer2Numbers {
+  readonly outcomes: readonly Outcome[]
+  readonly rest: readonly (AtRest & { readonly nodes: number; readonly services: number })[]
+}
+
+/** The section of docs/benchmarks.md. */
+export function layer2Text({ outcomes, rest }: Layer2Numbers): string {
+  const columns = [
+    '',
+    'nodes',
+    'what happens',
+    'runs',
+    'no answer, p50',
+    'worst',
+    'unreachable, p50',
+    'worst',
+    'pings lost, worst',
+    'two answer, worst',
+    'moved, worst',
+  ]
+  const rows = outcomes.map(({ contender, nodes, scenario, seen }) => {
+    const asked = seen.map(one => one.askedMs)
+    const reached = seen.map(one => one.reachedMs)
+    return [
+      contender,
+      number(nodes),
+      scenario,
+      number(seen.length),
+      `${number(median(asked))} ms`,
+      `${number(Math.max(...asked))} ms`,
+      `${number(median(reached))} ms`,
+      `${number(Math.max(...reached))} ms`,
+      number(Math.max(...seen.map(one => one.lostPings))),
+      `${number(Math.max(...seen.map(one => one.doubledMs)))} ms`,
+      number(Math.max(...seen.map(one => one.moved))),
+    ]
+  })
+  const restRows = rest.map(one => [
+    number(one.nodes),
+    number(one.services),
+    number(one.writesPerMinute),
+    `${number(one.coreShare * 100, 1)} %`,
+    `${number(one.highestCoreShare * 100, 1)} %`,
+  ])
+  return `## Layer 2: how long nobody answers
+
+Real speakers on nodes that are network namespaces, 25 dual-stack Services, and a client that every 10 ms asks for three
+addresses of each family (ARP and Neighbor Discovery) and pings them. *No answer* is the longest time without an answer to
+a question, which is what a client meets that does not know the address yet. *Unreachable* is the longest time without an
+answer to a ping, which goes where the client's kernel believes the address to be: it holds until the next node has made
+itself known. 10 ms are none. *Pings lost* is of all six addresses together. *Two answer*: for how long two nodes answered
+for one address. *Moved*: of all 50 addresses, those that have another owner afterwards though theirs had not failed.
+MetalLB is the real speaker with memberlist, in the same lab.
+
+${table(columns, rows)}
+
+At rest, writes to the API server (its own counted out) and the processor time of a speaker:
+
+${table(['nodes', 'Services', 'writes per minute, all speakers', 'of a core, each', 'the busiest'], restRows)}
+
+Each speaker has BFD sessions with six others at most, so from seven nodes on their number makes no difference to that part.
+`
+}

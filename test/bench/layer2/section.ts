@@ -1,0 +1,112 @@
+import { startControlPlane } from '../../control-plane/control-plane.ts'
+import { type Lab, startLab } from '../../lab/lab.ts'
+import { type BenchApi, benchApi } from '../api.ts'
+import { apiServer } from '../speakers.ts'
+import { type Layer2Numbers, layer2Text, type Outcome } from './report.ts'
+import { measureRest, writesPerMinute } from './rest.ts'
+import { partition, powerCut, type Scenario, scenarios } from './scenarios.ts'
+import { answerPings, createMore, createServices } from './services.ts'
+import { berth, type Contender, metallb } from './speakers.ts'
+import { type Stage, startStage } from './stage.ts'
+
+type Progress = (line: string) => void
+
+/**
+ * How long nobody answers, and how long two do, whatever happens to a node: Berth's layer 2, and MetalLB's beside it.
+ * BERTH_BENCH_NODES=3,5,20 says in which clusters (3,5 unless told), BERTH_BENCH_RUNS=4 how many times as often each thing is done.
+ */
+export async function layer2Section(options: {
+  readonly quick: boolean
+  readonly progress: Progress
+}): Promise<string> {
+  const { quick, progress } = options
+  const sizes = (process.env['BERTH_BENCH_NODES'] ?? (quick ? '3' : '3,5')).split(',').map(Number)
+  const times = Number(process.env['BERTH_BENCH_RUNS'] ?? 1)
+  const outcomes: Outcome[] = []
+  const rest: Layer2Numbers['rest'][number][] = []
+  const runsOf = (scenario: Scenario): number => (quick ? 1 : scenario.runs * times)
+
+  for (const [index, size] of sizes.entries()) {
+    await inLab(size, progress, async (lab, api) => {
+      const baseline = await writesPerMinute(api, quick ? 5 : 30)
+      await onStage(lab, await berth(lab), progress, async stage => {
+        // The first size is looked at from all sides, the others for what may depend on the number of nodes.
+        const chosen = index === 0 ? scenarios : [powerCut]
+        for (const scenario of chosen) outcomes.push(await measure(stage, scenario, runsOf(scenario), progress))
+        const seconds = quick ? 10 : 60
+        progress(`${size} nodes at rest for ${seconds} s, with 25 Services`)
+        await stage.settle()
+        rest.push({ nodes: size, services: 25, ...(await measureRest(stage, api, seconds, baseline)) })
+        if (index > 0) return
+        await createMore(api, 475)
+        await stage.settle()
+        progress(`${size} nodes at rest for ${seconds} s, with 500 Services`)
+        rest.push({ nodes: size, services: 500, ...(await measureRest(stage, api, seconds, baseline)) })
+      })
+    })
+  }
+  await inLab(3, progress, async lab => {
+    await onStage(lab, await berth(lab, 50), progress, async stage => {
+      outcomes.push(await measure(stage, powerCut, runsOf(powerCut), progress))
+    })
+    await onStage(lab, await metallb(lab), progress, async stage => {
+      outcomes.push(await measure(stage, powerCut, quick ? 1 : 4 * times, progress))
+      outcomes.push(await measure(stage, partition, 1, progress))
+    })
+  })
+  progress('a speaker among 20 at rest')
+  if (!quick && !sizes.includes(20)) {
+    await inLab(20, progress, async (lab, api) => {
+      const baseline = await writesPerMinute(api, 20)
+      await onStage(lab, await berth(lab), progress, async stage => {
+        rest.push({ nodes: 20, services: 25, ...(await measureRest(stage, api, 30, baseline)) })
+      })
+    })
+  }
+  return layer2Text({ outcomes, rest })
+}
+
+async function inLab(
+  nodes: number,
+  progress: Progress,
+  use: (lab: Lab, api: BenchApi) => Promise<void>,
+): Promise<void> {
+  await using controlPlane = await startControlPlane({ addresses: [apiServer.host], progress })
+  await using lab = await startLab({ nodes, controlPlane, progress })
+  const api = await benchApi(controlPlane, 16)
+  await answerPings(lab)
+  await createServices(api)
+  await use(lab, api)
+  api.close()
+}
+
+async function onStage(
+  lab: Lab,
+  contender: Contender,
+  progress: Progress,
+  use: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  progress(`${contender.name} on ${lab.nodes.length} nodes`)
+  const stage = await startStage(lab, contender)
+  await use(stage)
+  await stage.stop()
+}
+
+async function measure(stage: Stage, scenario: Scenario, runs: number, progress: Progress): Promise<Outcome> {
+  const seen = []
+  for (let run = 0; run < runs; run++) {
+    const owners = [...(await stage.settle()).values()]
+    const { nodes } = stage.lab
+    // Each in its turn, as far as it has something to lose.
+    const inTurn = [...nodes.slice(run % nodes.length), ...nodes.slice(0, run % nodes.length)]
+    const victim = inTurn.find(node => owners.includes(node.name))
+    if (!victim) throw new Error('no node answers for an address')
+    const one = await scenario.run(stage, victim)
+    seen.push(one)
+    progress(
+      `${scenario.name}: asked ${one.askedMs.toFixed(0)} ms, reached ${one.reachedMs.toFixed(0)} ms, ` +
+        `lost ${one.lostPings}, doubled ${one.doubledMs.toFixed(0)} ms, moved ${one.moved}`,
+    )
+  }
+  return { contender: stage.contender.name, nodes: stage.lab.nodes.length, scenario: scenario.name, seen }
+}
