@@ -80,7 +80,11 @@ export function createHoldings(options: {
   const claim = ({ interface: { name } }: Station, mac: string) => ({ kind: 'claimed', interface: name, mac }) as const
 
   function knowledgeOf(address: string): Knowledge {
-    return { nodeOf: mac => nodes.get(mac), claimant: claimants.get(address), inTouch, provenMs }
+    const named = claimants.get(address)
+    // Whom the record names of those that share it, has it for all of them.
+    const isOurs = named !== undefined && all.get(address)?.announcement.sharing?.nodes.includes(named) === true
+    const claimant = isOurs ? options.self() : named
+    return { nodeOf: mac => nodes.get(mac), claimant, inTouch, provenMs }
   }
 
   /** Those that share an address all have it: what they say is nobody's claim and nobody's question. */

@@ -4,6 +4,7 @@ import { createWorld, kill, type Namespace, type World } from '../../test/lab/na
 import { createSegment, type Segment } from '../../test/lab/segment.ts'
 import { whyNoLab } from '../../test/lab/tools.ts'
 import { lostNodes, startWireSpeakers, type WireSpeaker, watching } from '../../test/wire/speakers.ts'
+import { goesBefore } from '../layer2/conflict.ts'
 import { answererFor } from '../layer2/load-sharing.ts'
 import { monotonicMs } from './monotonic.ts'
 
@@ -67,6 +68,30 @@ describe.skipIf(obstacle !== undefined)('an address that three nodes share', () 
   function nodeOf({ told }: Cache): string | undefined {
     return speakers.find(({ host }) => host.mac === told.at(-1)?.mac)?.host.name
   }
+
+  test('which the kernel of another node has too: all that share it go on, and say so', async () => {
+    const address = '192.0.2.100'
+    const names = speakers.map(({ host }) => host.name)
+    // One that would go before each of them, if the record named neither.
+    const other = Array.from({ length: 1_000 }, (_, index) => `other-${index}`).find(name =>
+      names.every(one => goesBefore(name, one, address)),
+    )
+    const [rival] = clients
+    if (!rival || other === undefined) throw new Error('there is no other node')
+    const stations = [...speakers.map(({ host }) => [host.mac, host.name] as const), [rival.mac, other] as const]
+    const claimants = [[address, 'node-1']] as const
+    for (const { wire } of speakers) wire.send({ kind: 'knowledge', stations, claimants, inTouch: true })
+    share(address, names)
+    for (const { wire } of speakers) {
+      await wire.until('announced', reports => reports.some(report => report.kind === 'announced'))
+    }
+    await rival.namespace.run(['ip', 'address', 'add', `${address}/32`, 'dev', 'eth0'])
+    await rival.namespace.exec(['arping', '-U', '-c', '4', '-w', '4', '-I', 'eth0', address])
+    for (const { wire } of speakers) {
+      await wire.until('told of the conflict', reports => reports.some(report => report.kind === 'conflict'))
+      expect(wire.reports.map(({ kind }) => kind)).not.toContain('withheld')
+    }
+  })
 
   test.each(['192.0.2.100', '2001:db8::100'])(
     'each client has one node; when that dies it goes on with another, and the others notice nothing: %s',
