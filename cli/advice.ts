@@ -19,7 +19,7 @@ export function adviceOnAllocation(refusal: AllocationRefusal, service: Service,
     case 'familyMismatch':
       return []
     case 'noPools':
-      return [`An admin writes one: kubectl -n ${namespace} apply -f - with kind IPAddressPool and spec.addresses.`]
+      return [`An admin applies one in namespace ${namespace}: kind IPAddressPool with spec.addresses.`]
     case 'unknownPool':
       return [`${annotate} berth.dev/address-pool=…`]
     case 'noPoolFits':
@@ -79,12 +79,12 @@ export function adviceOnAnnouncement(refusal: Refusal, service: Service, namespa
           : `Look at its Pods: kubectl -n ${service.namespace} get pods -l ${service.podSelector}`,
       ]
     case 'NoEligibleNode':
-      return unique(refusal.nodes.flatMap(node => adviceOnNode(node, namespace)))
+      return adviceOnNodes(refusal.nodes, namespace)
     case 'SharedAddressElsewhere':
       return ['Give it an address of its own, or let its Pods run where those of the others do.']
     case 'InterfaceUnusable':
       return [
-        `kubectl -n ${namespace} logs -l app.kubernetes.io/component=speaker --field-selector spec.nodeName=${refusal.node}`,
+        `Its speaker’s log says why: kubectl -n ${namespace} get pods -o wide --field-selector spec.nodeName=${refusal.node}`,
       ]
     case 'AddressInUse':
       return []
@@ -93,6 +93,17 @@ export function adviceOnAnnouncement(refusal: Refusal, service: Service, namespa
     case 'NoEstablishedSession':
       return ['See why no session stands: kubectl berth peers']
   }
+}
+
+/** Of many nodes that say the same, one is named with the command, and the others are counted. */
+function adviceOnNodes(refusals: readonly NodeRefusal[], namespace: string): readonly string[] {
+  if (refusals.length === 0) return ['Let nodes join the cluster.']
+  return [...Map.groupBy(refusals, ({ kind }) => kind).values()].flatMap(([first, ...more]) => {
+    if (!first) return []
+    const texts = adviceOnNode(first, namespace)
+    const rest = more.length > 0 && texts.some(text => text.includes(first.node)) ? ` (and ${more.length} more)` : ''
+    return texts.map(text => `${text}${rest}`)
+  })
 }
 
 /** What to do about one node that cannot announce. */

@@ -2,7 +2,13 @@ import type { Service } from '../kube/service.ts'
 import { surveyOf } from '../speaker/advertisements.ts'
 import { announcedCondition } from '../speaker/condition.ts'
 import { formatBecause, type OwnershipRecord, recordKey } from '../speaker/layer2/record.ts'
-import { formatNodeRefusal, formatRefusal, formatUnadvertised, type NodeRefusal } from '../speaker/refusal.ts'
+import {
+  formatNodeRefusal,
+  formatRefusal,
+  formatUnadvertised,
+  type NodeRefusal,
+  type Refusal,
+} from '../speaker/refusal.ts'
 import { adviceOnAnnouncement } from './advice.ts'
 import { type Layer2View, type Picture, pictureWithout } from './picture.ts'
 import { ago } from './words.ts'
@@ -40,22 +46,27 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
       node: undefined,
       since: undefined,
       next: undefined,
-      nodes: refusal.kind === 'NoAdvertisement' ? [] : nodeAnswers(picture, service, view, undefined),
+      nodes: isAboutNodes(refusal) ? nodeAnswers(picture, service, view, undefined) : [],
     }
   }
   const record = snapshot.records.get(recordKey(service))
   const since = record && snapshot.announcedSince.get(record.key)
   const { state, text } = announcementOf(view, record, service, since && ago(since, snapshot.takenAtMs))
   const unadvertised = view.advertisement.unadvertised.map(formatUnadvertised)
+  const node = state === 'refused' ? undefined : (record?.published?.node ?? view.verdict.node)
   return {
     state,
     text: [text, ...unadvertised].join('; ') + '.',
     advice: [],
-    node: record?.published?.node ?? view.verdict.node,
+    node,
     since,
-    next: nextOf(picture, service, record?.published?.node ?? view.verdict.node),
+    next: node === undefined ? undefined : nextOf(picture, service, node),
     nodes: nodeAnswers(picture, service, view, record?.published?.node),
   }
+}
+
+function isAboutNodes({ kind }: Refusal): boolean {
+  return kind === 'NoEligibleNode' || kind === 'SharedAddressElsewhere'
 }
 
 function announcementOf(
@@ -121,7 +132,10 @@ function nodeAnswers(
     view.kind === 'elected' && view.advertisement.offers.some(({ reach }) => reach.nodes.has(name))
   return names.map((name): NodeAnswer => {
     if (name === owner) return { node: name, answer: 'has it', why: wordReluctance(picture, name) }
-    if (isChosen(name)) return { node: name, answer: 'yes', why: wordReluctance(picture, name) || 'could announce it' }
+    if (isChosen(name)) {
+      const elected = view.kind === 'elected' && view.verdict.node === name ? 'is elected' : 'could announce it'
+      return { node: name, answer: 'yes', why: wordReluctance(picture, name) || elected }
+    }
     const node = snapshot.nodes.get(name)
     const member = members.get(name)
     const alone = surveyOf({
@@ -135,7 +149,11 @@ function nodeAnswers(
         : view.kind === 'elected'
           ? { kind: 'otherNetwork', node: name }
           : undefined
-    return { node: name, answer: 'no', why: refusal ? formatNodeRefusal(refusal) : 'see above' }
+    return {
+      node: name,
+      answer: 'no',
+      why: refusal ? formatNodeRefusal(refusal) : 'could announce this Service, but not those that share its address',
+    }
   })
 }
 

@@ -51,7 +51,7 @@ export function explainService(picture: Picture, service: Service): Explanation 
     addresses: shownAddresses(service).map(formatAddress),
     pool: grant?.pool,
     pending: notOurs === undefined ? pendingOf(picture, service) : undefined,
-    pools: notOurs === undefined ? poolAnswers(picture, service) : [],
+    pools: notOurs === undefined && isAskingPools(picture, service) ? poolAnswers(picture, service) : [],
     layer2: hasAddress ? explainLayer2(picture, service) : undefined,
     bgp: hasAddress ? explainBgp(picture, service) : undefined,
     conditions: service.conditions.filter(({ type }) => type === allocatedCondition || type === announcedCondition),
@@ -94,6 +94,22 @@ function refusalOf({ ledger, book, namespaces }: Picture, service: Service): All
   return answer.kind === 'allocation' ? undefined : answer
 }
 
+/** Whether the Service gets as far as the pools: where nobody can tell what it wants, no pool has a say. */
+function isAskingPools(picture: Picture, service: Service): boolean {
+  switch (refusalOf(picture, service)?.kind) {
+    case 'requestUnreadable':
+    case 'noClusterIP':
+    case 'secondClusterIPMissing':
+    case 'familyMismatch':
+    case 'noPools':
+      return false
+    case 'unknownPool':
+    case 'noPoolFits':
+    case undefined:
+      return true
+  }
+}
+
 /** Every pool, in the order in which they are tried, with its yes or no. */
 function poolAnswers({ ledger, book, namespaces }: Picture, service: Service): readonly PoolAnswer[] {
   const request = requestOf(service)
@@ -106,8 +122,7 @@ function poolAnswers({ ledger, book, namespaces }: Picture, service: Service): r
     const { name } = pool
     if (grant?.pool === name)
       return { pool: name, answer: 'has it', why: grant.addresses.map(formatAddress).join(', ') }
-    if (isRefusal(request))
-      return { pool: name, answer: 'no', why: 'is not asked: the Service itself cannot have an address' }
+    if (isRefusal(request)) return { pool: name, answer: 'no', why: 'is not asked: the Service has no cluster IP' }
     if (request.pool !== undefined && request.pool !== name) {
       return { pool: name, answer: 'no', why: `is not asked for: the annotation address-pool names "${request.pool}"` }
     }
@@ -116,7 +131,11 @@ function poolAnswers({ ledger, book, namespaces }: Picture, service: Service): r
       return { pool: name, answer: 'yes', why: `would give ${answer.addresses.map(formatAddress).join(', ')}` }
     }
     const objection = answer.kind === 'noPoolFits' ? answer.verdicts[0]?.objection : undefined
-    return { pool: name, answer: 'no', why: objection ? wordObjection(objection) : 'is not asked: see above' }
+    return {
+      pool: name,
+      answer: 'no',
+      why: objection ? wordObjection(objection) : 'is not asked: the Service asks for what it cannot have',
+    }
   })
   return [...answers, ...setAside]
 }
