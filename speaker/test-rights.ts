@@ -95,6 +95,8 @@ function rightFor(method: string, path: string): string {
       return formatRight(name === undefined ? 'list' : 'get', group, about)
     case 'POST':
       return formatRight('create', group, about)
+    case 'PUT':
+      return formatRight('update', group, about)
     default:
       return formatRight(method.toLowerCase(), group, about)
   }

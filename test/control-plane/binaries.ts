@@ -24,6 +24,7 @@ const recipes = {
   'kube-proxy': { pins: 'kubernetes', command: 'k8s.io/kubernetes/cmd/kube-proxy', coldSeconds: 10 },
   'metallb-controller': { pins: 'metallb', command: 'go.universe.tf/metallb/controller', coldSeconds: 75 },
   'metallb-speaker': { pins: 'metallb', command: 'go.universe.tf/metallb/speaker', coldSeconds: 15 },
+  helm: { pins: 'helm', command: 'helm.sh/helm/v4/cmd/helm', coldSeconds: 150 },
 } as const
 
 /** The module of each set of pins whose version names the set. */
@@ -31,6 +32,7 @@ const pinnedModule = {
   etcd: 'go.etcd.io/etcd/server/v3',
   kubernetes: 'k8s.io/kubernetes',
   metallb: 'go.universe.tf/metallb',
+  helm: 'helm.sh/helm/v4',
 } as const
 
 type Pins = keyof typeof pinnedModule
@@ -148,6 +150,7 @@ function outcome(child: ChildProcess): Promise<{ code: number | null; errors: st
 
 /** A program built without these calls itself v0.0.0 and its own clients distrust it. */
 function versionFlags(pins: Pins, version: string): string {
+  if (pins === 'helm') return `-X helm.sh/helm/v4/internal/version.version=${version}`
   if (pins !== 'kubernetes') return ''
   const [major, minor] = version.slice(1).split('.')
   const variable = 'k8s.io/component-base/version'

@@ -1,0 +1,50 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chart, type Helm, openHelm } from './helm.ts'
+
+let helm: Helm
+
+beforeAll(async () => {
+  helm = await openHelm()
+})
+afterAll(async () => await helm?.[Symbol.asyncDispose]())
+
+const full = ['-f', join(import.meta.dirname, 'full-values.yaml')]
+
+async function render(...args: readonly string[]): Promise<string> {
+  const text = await helm('template', 'berth', chart, '--namespace', 'berth-system', ...args)
+  return text.replace(/^( {2}key: ).{20,}$/m, '$1MADE-ONCE')
+}
+
+// Changed on purpose? `vitest run --project api test/charts/render.api.test.ts -u`, and read the difference.
+test.each([
+  { name: 'default', values: [] },
+  { name: 'full', values: full },
+])('the $name values render as they did', async ({ name, values }) => {
+  await expect(await render(...values)).toMatchFileSnapshot(`golden/${name}.yaml`)
+})
+
+test('helm finds nothing to complain about', async () => {
+  for (const values of [[], full]) {
+    const said = await helm('lint', chart, '--strict', '--namespace', 'berth-system', ...values)
+    expect(said).toContain('1 chart(s) linted, 0 chart(s) failed')
+    expect(said).not.toMatch(/WARNING|ERROR/)
+  }
+})
+
+test('another release is called after itself, so that nothing of two is the same', async () => {
+  const text = await helm('template', 'edge', chart, '--namespace', 'edge')
+  expect(text).toContain('name: edge-berth-controller')
+  expect(text).not.toContain('name: berth-controller\n')
+})
+
+test.each([
+  ['a word for a number', 'speaker.port=soon', '/speaker/port'],
+  ['a value that does not exist', 'speaker.hostNetwork=true', 'hostNetwork'],
+  ['a log level that does not exist', 'logLevel=loud', '/logLevel'],
+  ['too short a time to stop', 'speaker.terminationGracePeriodSeconds=5', '/speaker/terminationGracePeriodSeconds'],
+  ['a pool without a spec', 'configuration.pools[0].name=public', '/configuration/pools/0'],
+  ['something else than a digest', 'image.digest=latest', '/image/digest'],
+])('%s is refused before anything is rendered', async (_, value, place) => {
+  await expect(render('--set', value)).rejects.toThrow(place)
+})
