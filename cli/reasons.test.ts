@@ -56,7 +56,7 @@ const pending: readonly Row[] = [
   {
     situation: 'no pool at all',
     world: { ipAddressPools: [] },
-    says: ['The cluster has no IPAddressPool', '→ An admin writes one'],
+    says: ['The cluster has no IPAddressPool', '→ An admin applies one'],
   },
   {
     situation: 'an annotation that cannot be read',

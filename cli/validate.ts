@@ -54,17 +54,16 @@ export function validate(
   const problems: ManifestProblem[] = [...unreadable]
   const lists: { -readonly [Name in keyof ConfigResources]: unknown[] } = {}
   const places = new Map<string, Manifest>()
-  let services = 0
+  let passedOver = 0
   for (const manifest of manifests) {
     const { object } = manifest
     const kind = textOf(fieldOf(object, 'kind')) ?? ''
     const wrong = problemOfKind(object, kind)
     if (wrong) problems.push({ ...placeOf(manifest), ...wrong })
     else if (kind === 'Service' && fieldOf(object, 'apiVersion') === 'v1') {
-      services++
       const problem = problemOfService(object)
       if (problem) problems.push({ ...placeOf(manifest), reason: 'RequestUnreadable', message: problem })
-    }
+    } else if (!Object.hasOwn(listNames, kind) || fieldOf(object, 'apiVersion') !== apiVersion) passedOver++
     const list = listNames[kind]
     if (wrong || !list || fieldOf(object, 'apiVersion') !== apiVersion) continue
     const placed = withNamespace(object, namespace)
@@ -89,12 +88,11 @@ export function validate(
     const { ready, reason, message } = verdict
     if (!ready && manifest) problems.push({ ...placeOf(manifest), reason, message })
   }
-  const checked = places.size + services
   const order = new Map(manifests.map(({ file }, index) => [file, index]))
   return {
     files,
-    checked,
-    passedOver: manifests.length - checked - problems.filter(({ reason }) => reason === 'Duplicate').length,
+    checked: manifests.length - passedOver,
+    passedOver,
     problems: problems.sort(
       (one, other) => (order.get(one.file) ?? -1) - (order.get(other.file) ?? -1) || one.line - other.line,
     ),
@@ -109,8 +107,10 @@ function placeOf({ file, line, object }: Manifest): Pick<ManifestProblem, 'file'
 /** An object that is meant for Berth and that Berth would never see. */
 function problemOfKind(object: unknown, kind: string): Pick<ManifestProblem, 'reason' | 'message'> | undefined {
   const given = textOf(fieldOf(object, 'apiVersion')) ?? ''
+  // Beside manifests lie values of charts and the like.
+  if (given === '' && kind === '') return undefined
   if (given === '' || kind === '') {
-    return { reason: 'NoObject', message: 'apiVersion and kind must both be given; is this a Kubernetes manifest?' }
+    return { reason: 'NoObject', message: 'apiVersion and kind must both be given.' }
   }
   const group = given.split('/')[0] ?? ''
   if (group === 'metallb.io' && Object.hasOwn(listNames, kind)) {
