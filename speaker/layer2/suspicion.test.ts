@@ -18,6 +18,7 @@ function reach(standing: Standing, lost: string, ownMissed = '', left = false): 
 }
 
 const leaseOf = (node: string, run = `${node}-run`): SuspicionEvent => ({ kind: 'leaseChanged', node, run })
+const due: SuspicionEvent = { kind: 'due' }
 const renewed = (sentMs: number): SuspicionEvent => ({ kind: 'renewed', sentMs })
 
 function after(events: readonly Timed[]) {
@@ -132,20 +133,42 @@ describe('our own Lease is renewed', () => {
     expect(after([[300, reach('most', 'e')]]).renewals).toEqual([])
   })
 
+  test('once more soon after: what came before the other noticed tells it nothing', () => {
+    const lost: Timed[] = [[300, reach('most', 'e', 'e')]]
+    expect(nextChangeMs(after(lost).suspicions, 300)).toBe(550)
+    const later: Timed[] = [
+      [549, due],
+      [550, due],
+      [800, due],
+    ]
+    const { renewals, suspicions } = after([...lost, ...later])
+    expect(renewals).toEqual([300, 550])
+    expect(nextChangeMs(suspicions, 800)).toBeUndefined()
+    // A cable of ours that was pulled: the other misses us a little before we miss it, and shows life before we look.
+    const early: Timed[] = [
+      [300, leaseOf('c')],
+      [350, reach('few', 'cde', 'cde')],
+    ]
+    expect(gone([...early, [870, renewed(851)]], 870)).toBe('cde')
+    expect(gone([...early, [560, leaseOf('c')], [870, renewed(851)]], 870)).toBe('de')
+  })
+
   test('again and again while it depends on it', () => {
-    const lost: Timed[] = [[300, reach('half', 'b', 'b')]]
-    expect(nextChangeMs(after(lost).suspicions, 300)).toBe(900)
-    expect(after([...lost, [899, { kind: 'due' }], [900, { kind: 'due' }], [901, { kind: 'due' }]]).renewals).toEqual([
-      300, 900,
-    ])
+    const lost: Timed[] = [
+      [300, reach('half', 'b', 'b')],
+      [550, due],
+    ]
+    expect(nextChangeMs(after(lost).suspicions, 550)).toBe(900)
+    expect(after([...lost, [899, due], [900, due], [901, due]]).renewals).toEqual([300, 550, 900])
   })
 
   test('no more when the loss is settled', () => {
     const settled: Timed[] = [
       [300, reach('half', 'b', 'b')],
       [350, leaseOf('b')],
+      [550, due],
       [950, leaseOf('b')],
     ]
-    expect(after([...settled, [2_000, { kind: 'due' }]]).renewals).toEqual([300])
+    expect(after([...settled, [2_000, due]]).renewals).toEqual([300, 550])
   })
 })

@@ -11,7 +11,8 @@ import type { Member } from './membership.ts'
  *   themselves, unless the API server hears them; then it shows them our claims. Where they can be heard on the segment,
  *   nothing is taken from them anyhow.
  * - With half of the members or fewer we ask the API server, by renewing our own Lease. Whoever is missed by a neighbour
- *   renews at once, to show that it lives. When a renewal of ours has come back that was sent long enough after the loss, and
+ *   renews at once, to show that it lives, and once more, since the other may notice later than it does: what came before
+ *   the loss was noticed proves nothing. When a renewal of ours has come back that was sent long enough after the loss, and
  *   the lost node's Lease has not moved, it is gone. Where it has moved once, that may have been on its way, and a renewal
  *   period more is given. Where it has moved twice it lives, whatever the detector thinks, and its Lease decides as ever:
  *   so where BFD is blocked between all nodes from one moment on, nothing happens.
@@ -28,6 +29,8 @@ export interface SuspicionSettings {
   readonly confirmNeighbourMs: number
   /** So has any other that lives: a renewal period and a little more. */
   readonly confirmOtherMs: number
+  /** Whoever is missed shows once more that it lives so long after the first time: well within `confirmNeighbourMs`. */
+  readonly showAgainMs: number
   /** How long half of the members wait without the API server. */
   readonly tieMs: number
   /** While it depends on it, our own Lease is renewed so often. */
@@ -35,7 +38,8 @@ export interface SuspicionSettings {
 }
 
 export function suspicionSettings(renewPeriodMs: number): SuspicionSettings {
-  return { confirmNeighbourMs: 500, confirmOtherMs: renewPeriodMs + 1_000, tieMs: 3_000, renewEveryMs: 600 }
+  const confirmOtherMs = renewPeriodMs + 1_000
+  return { confirmNeighbourMs: 500, confirmOtherMs, showAgainMs: 250, tieMs: 3_000, renewEveryMs: 600 }
 }
 
 interface Suspicion {
@@ -57,6 +61,8 @@ export interface Suspicions {
   readonly provenMs: number
   /** When a renewal of our own Lease was last asked for here. */
   readonly askedMs: number
+  /** When it is to be renewed once more to show that we live. */
+  readonly showAgainAtMs: number | undefined
 }
 
 export type SuspicionEvent =
@@ -76,6 +82,7 @@ export function noSuspicions(settings: SuspicionSettings): Suspicions {
     ownMissed: new Set(),
     provenMs: Number.NEGATIVE_INFINITY,
     askedMs: Number.NEGATIVE_INFINITY,
+    showAgainAtMs: undefined,
   }
 }
 
@@ -88,8 +95,11 @@ export function step(
   const after = take(before, event, nowMs)
   const showsLife = [...after.ownMissed].some(node => !before.ownMissed.has(node))
   const due = nextRenewalMs(after)
-  const renew = showsLife || (due !== undefined && nowMs >= due)
-  return [renew ? { ...after, askedMs: nowMs } : after, { renew }]
+  const showsAgain = after.showAgainAtMs !== undefined && nowMs >= after.showAgainAtMs
+  const asks = showsLife || (due !== undefined && nowMs >= due)
+  const again = showsAgain ? undefined : after.showAgainAtMs
+  const showAgainAtMs = showsLife ? nowMs + after.settings.showAgainMs : again
+  return [{ ...after, askedMs: asks ? nowMs : after.askedMs, showAgainAtMs }, { renew: asks || showsAgain }]
 }
 
 function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Suspicions {
@@ -165,8 +175,8 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
 
 /** When `due` is to come next: a renewal to be asked for, or patience that ends. */
 export function nextChangeMs(suspicions: Suspicions, nowMs: number): number | undefined {
-  const { standing, lost, provenMs, settings } = suspicions
-  const dues = [nextRenewalMs(suspicions)]
+  const { standing, lost, provenMs, showAgainAtMs, settings } = suspicions
+  const dues = [nextRenewalMs(suspicions), showAgainAtMs]
   if (standing === 'half')
     for (const { renewedAtMs } of lost.values()) dues.push(Math.max(renewedAtMs, provenMs) + settings.tieMs)
   const ahead = dues.filter(dueMs => dueMs !== undefined && dueMs > nowMs) as readonly number[]
