@@ -131,7 +131,7 @@ function nodeAnswers(
   const isChosen = (name: string): boolean =>
     view.kind === 'elected' && view.advertisement.offers.some(({ reach }) => reach.nodes.has(name))
   return names.map((name): NodeAnswer => {
-    if (name === owner) return { node: name, answer: 'has it', why: wordReluctance(picture, name) }
+    if (name === owner) return { node: name, answer: 'has it', why: wordReluctance(picture, name) || 'announces it' }
     if (isChosen(name)) {
       const elected = view.kind === 'elected' && view.verdict.node === name ? 'is elected' : 'could announce it'
       return { node: name, answer: 'yes', why: wordReluctance(picture, name) || elected }

@@ -161,6 +161,13 @@ describe('validate', () => {
     await expect(text).toMatchFileSnapshot(golden('validate.txt'))
   })
 
+  test('what is no YAML is told with its line, and the rest of the file is read', () => {
+    const text = 'kind: A\n---\nmetadata: { name: broken\nspec: 1\n---\nkind: B\n'
+    const { manifests, unreadable } = parseManifests('a.yaml', text)
+    expect(unreadable).toMatchObject([{ file: 'a.yaml', line: 4, reason: 'NotYAML' }])
+    expect(manifests.map(({ line }) => line)).toContain(1)
+  })
+
   test('what MetalLB’s users copy is told apart from what does not exist', () => {
     const { manifests } = parseManifests(
       'a.yaml',
