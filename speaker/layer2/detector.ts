@@ -255,6 +255,10 @@ function missedBy({ peers }: Detector): readonly string[] {
 /** Who misses whom, by the names of the nodes, as far as it still counts. */
 function missingIn(detector: Detector, nowMs: number): Missing {
   const missing = new Map<string, ReadonlySet<string>>()
+  const speaks = [...detector.peers.values()].some(
+    ({ session, opinion }) => session === 'down' || opinion?.missed.length,
+  )
+  if (!speaks) return missing
   const nodeOf = new Map<string, string>()
   for (const { node, run } of detector.peers.values()) nodeOf.set(run, node)
   nodeOf.set(detector.self.run, detector.self.node)

@@ -18,23 +18,23 @@ function run(interfaces: readonly string[], events: readonly (readonly [number, 
 const due: EvidenceEvent = { kind: 'due' }
 
 describe('the segment is asked', () => {
-  test('three times, 20 ms apart, and silence is certain 20 ms after the last', () => {
+  test('three times, 15 ms apart, and silence is certain 15 ms after the last', () => {
     const before = run(
       ['eth0'],
       [
-        [20, due],
-        [40, due],
-        [59, due],
+        [15, due],
+        [30, due],
+        [44, due],
       ],
     )
-    expect(before).toEqual({ finding: undefined, askedAt: [0, 20, 40], nextAtMs: 60 })
+    expect(before).toEqual({ finding: undefined, askedAt: [0, 15, 30], nextAtMs: 45 })
     expect(
       run(
         ['eth0'],
         [
-          [20, due],
-          [40, due],
-          [60, due],
+          [15, due],
+          [30, due],
+          [45, due],
         ],
       ).finding,
     ).toEqual({ kind: 'silent' })

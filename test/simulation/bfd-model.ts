@@ -9,6 +9,8 @@ export interface BfdEnd {
   state: BfdState
   /** By the node's own clock. */
   heardAtMs: number
+  /** How long the other end may be silent: one that is not Up sends once a second only. */
+  patienceMs: number
   /** Which of our packets was the last. */
   turn: number
 }
@@ -24,7 +26,12 @@ export function afterPacket(state: BfdState, packet: BfdState): BfdState {
   return state === 'AdminDown' ? 'AdminDown' : transitions[state][packet]
 }
 
+/** Milliseconds between packets of an end in this state, before jitter (§6.8.3). */
+export function intervalOf(state: BfdState, intervalMs: number): number {
+  return state === 'Up' ? intervalMs : Math.max(1_000, intervalMs)
+}
+
 /** Milliseconds to the next packet, with the RFC's jitter. */
 export function pauseMs(state: BfdState, intervalMs: number, chance: number): number {
-  return (state === 'Up' ? intervalMs : 1_000) * (1 - chance / 4)
+  return intervalOf(state, intervalMs) * (1 - chance / 4)
 }

@@ -76,8 +76,8 @@ export function createCluster(options: ClusterOptions): Cluster {
   return cluster
 }
 
-/** How long the sessions need to come up. */
-const settlingMs = 2_500
+/** How long addresses need to be begun with. */
+const settlingMs = 500
 
 function begin({ api, machines, names, settings, timeline, monitor }: Cluster, services: readonly Service[]): void {
   for (const name of names) {

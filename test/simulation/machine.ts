@@ -90,7 +90,7 @@ export function createMachine(world: World, name: string, number: number): Machi
       const wire = createWireHalf(world, machine, run, report => process?.main.take(report))
       const main = createMainHalf(world, machine, run, wire)
       process = { run, wire, main }
-      wire.start()
+      wire.start(warm !== undefined)
       main.start(warm)
       world.onAnswers(name, undefined)
     },

@@ -119,6 +119,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       if (!reachable || !network.reachesApi(name)) return pull()
       const end = api.log.length
       for (; position < end; position++) takeChange(api.log[position] as Change)
+      judge()
       if (api.log.length > end) pull()
     })
   }
@@ -149,10 +150,9 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     if (node === name) {
       seenVersion = lease?.resourceVersion ?? ''
       prove()
-    } else if (lease && before && before.resourceVersion !== lease.resourceVersion) {
+    } else if (lease && before && before.resourceVersion !== lease.resourceVersion && suspicions.lost.has(node)) {
       toSuspicions({ kind: 'leaseChanged', node, run: lease.facts.run })
     }
-    judge()
   }
 
   /** What we wrote last has come back by the watch. */
@@ -437,6 +437,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     config = api.config
     for (const [key, record] of api.records) records.set(key, record)
     for (const [node, lease] of api.leases) takeLease({ kind: 'lease', node, lease })
+    judge()
     wake()
   }
 

@@ -22,7 +22,7 @@ import {
 import type { Caution } from '../../speaker/layer2/takeover.ts'
 import type { VerdictKind } from '../../speaker/layer2/verdict-message.ts'
 import { pauseBeforeRepeat } from '../../speaker/wire/repeats.ts'
-import { afterPacket, type BfdEnd, type BfdState, pauseMs } from './bfd-model.ts'
+import { afterPacket, type BfdEnd, type BfdState, intervalOf, pauseMs } from './bfd-model.ts'
 import type { Machine } from './machine.ts'
 import { send, type World } from './world.ts'
 
@@ -45,7 +45,8 @@ interface Datagram {
 
 /** The wire thread of one speaker: BFD, detector, fence and the addresses. */
 export interface WireHalf {
-  start(): void
+  /** `warm`: the first sessions are up already. */
+  start(warm: boolean): void
   /** Says goodbye by AdminDown. */
   stop(): void
   /** To be called before anything else in this process: notices that it did not run. */
@@ -90,6 +91,7 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
   let provenMs = Number.NEGATIVE_INFINITY
   let inTouch = true
   let carrier = true
+  let warm = false
 
   const clock = machine.clockMs
 
@@ -144,9 +146,11 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
     }
     for (const node of nodes) {
       if (ends.has(node)) continue
-      const end: BfdEnd = { state: 'Down', heardAtMs: clock(), turn: 0 }
+      const end: BfdEnd = { state: warm ? 'Up' : 'Down', heardAtMs: clock(), patienceMs: detectionMs, turn: 0 }
       ends.set(node, end)
-      transmit(node, end)
+      if (warm) toDetector({ kind: 'session', node, state: 'up' })
+      // Not all at the same moment.
+      machine.after(warm ? random.between(0, settings.intervalMs) : 0, () => transmit(node, end))
       watchDeadline(node, end)
     }
   }
@@ -167,9 +171,9 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
 
   function watchDeadline(node: string, end: BfdEnd): void {
     if (ends.get(node) !== end) return
-    const leftMs = end.heardAtMs + detectionMs - clock()
+    const leftMs = end.heardAtMs + end.patienceMs - clock()
     if (leftMs <= 0 && end.state !== 'Down') changeState(node, end, 'Down', 'down')
-    machine.after(leftMs > 0 ? leftMs + 0.01 : detectionMs, () => watchDeadline(node, end))
+    machine.after(leftMs > 0 ? Math.min(leftMs + 0.01, detectionMs) : detectionMs, () => watchDeadline(node, end))
   }
 
   function changeState(node: string, end: BfdEnd, state: BfdState, told: 'up' | 'down' | 'stopped'): void {
@@ -287,7 +291,9 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
   }
 
   return {
-    start: () => {
+    start: isWarm => {
+      warm = isWarm
+      if (warm) machine.after(1, () => (warm = false))
       const again = (): void => {
         tick()
         machine.after(tickMs, again)
@@ -341,6 +347,7 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
       const end = ends.get(from)
       if (!end) return
       end.heardAtMs = clock()
+      end.patienceMs = intervalOf(packet, settings.intervalMs) * settings.detectMultiplier
       const state = afterPacket(end.state, packet)
       if (state === end.state) return
       changeState(from, end, state, state === 'Up' ? 'up' : packet === 'AdminDown' ? 'stopped' : 'down')
