@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { leaseName } from '../controller/program.ts'
 import {
@@ -146,7 +146,8 @@ test('peers: sessions that stand, that do not, and of which nobody has said anyt
 })
 
 describe('validate', () => {
-  const root = join(import.meta.dirname, '../test/cli/manifests')
+  // Relative, so that lines are folded at the same places wherever the project lies.
+  const root = relative(process.cwd(), join(import.meta.dirname, '../test/cli/manifests'))
   const validated = async (folder: string) => {
     const { files, manifests, unreadable } = await readManifests([join(root, folder)])
     return validate(manifests, unreadable, { namespace: 'berth-system', files })
