@@ -1,6 +1,5 @@
 import { formatAddress } from '../net/address.ts'
 import type { Announcer } from './announcer.ts'
-import type { Verdict } from './layer2/election.ts'
 import type { Group } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { recordKey } from './layer2/record.ts'
@@ -11,6 +10,7 @@ import {
   cautionOf,
   electOwners,
   type Heirs,
+  type OwnersElected,
   settleAssumptions,
 } from './layer2/takeover.ts'
 import { claimOf, type Records, type SpeakerAction } from './plan.ts'
@@ -22,7 +22,7 @@ import { claimOf, type Records, type SpeakerAction } from './plan.ts'
 
 export interface Precautions {
   /** Who is to have each group; what we have taken over is ours. */
-  elect(groups: ReadonlyMap<string, Group>, alive: ReadonlyMap<string, Member>): ReadonlyMap<string, Verdict>
+  elect(groups: ReadonlyMap<string, Group>, alive: ReadonlyMap<string, Member>, nowMs: number): OwnersElected
   cautionFor(group: Group | undefined, alive: ReadonlyMap<string, Member>): Caution
   /** After a plan: tells the wire thread what has changed for what it waits with, and remembers what was taken over. */
   lookAfter(won: readonly Group[], alive: ReadonlyMap<string, Member>): void
@@ -56,16 +56,17 @@ export function createPrecautions(options: {
   }
 
   return {
-    elect(groups, alive) {
+    elect(groups, alive, nowMs) {
       const claimAt = (key: string) => {
         const group = groups.get(key)
         return group && claimOf(group, records)
       }
       assumptions = settleAssumptions(assumptions, claimAt, key => isAnnouncing(groups.get(key)))
       const contests = Array.from(groups, ([key, { candidates }]) => ({ key, candidates, claim: claimAt(key) }))
-      const election = electOwners(contests, { self, assumptions, heirs, isThere: node => isThere(alive, node) })
+      const view = { self, assumptions, heirs, isThere: (node: string) => isThere(alive, node) }
+      const election = electOwners(contests, view, nowMs)
       heirs = election.heirs
-      return election.verdicts
+      return election
     },
     cautionFor,
     lookAfter(won, alive) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { member } from '../test-values.ts'
+import { score } from './election.ts'
 import type { Finding } from './evidence.ts'
 import type { Liveness } from './membership.ts'
 import type { Claim, OwnershipRecord } from './record.ts'
@@ -117,7 +118,7 @@ describe('what was taken over and not yet written down', () => {
 
   test('is ours in our eyes, even when the former owner is back', () => {
     const view = { self: 'a', assumptions: assumed, heirs: new Map(), isThere: there('a', 'b', 'c', 'd') }
-    const { verdicts } = electOwners([contest, { ...contest, key: '192.0.2.2' }], view)
+    const { verdicts } = electOwners([contest, { ...contest, key: '192.0.2.2' }], view, 0)
     expect([...verdicts.values()]).toEqual([
       { node: 'a', because: 'kept' },
       { node: 'b', because: 'kept' },
@@ -134,17 +135,35 @@ describe('what was taken over and not yet written down', () => {
         claim: claim(owners[index % 4] ?? ''),
       }))
     const seen = { self: 'x', assumptions: new Map(), heirs: new Map(), isThere: there('a', 'b', 'c') }
-    const first = electOwners(contestsAmong('a', 'b', 'c'), seen)
+    const first = electOwners(contestsAmong('a', 'b', 'c'), seen, 0)
     expect([...first.heirs.keys()]).toEqual(names.filter((_, index) => index % 4 === 3))
     const later = { ...seen, isThere: there('a', 'b') }
-    const byAll = electOwners(contestsAmong('a', 'b'), { ...later, heirs: first.heirs }).verdicts
+    const byAll = electOwners(contestsAmong('a', 'b'), { ...later, heirs: first.heirs }, 100).verdicts
     for (const heir of ['a', 'b']) {
       // What an heir has taken over it knows for certain.
       const own = [...first.heirs].filter(([, { node }]) => node === heir)
       const assumptions = new Map(own.map(([key, { claim }]) => [key, claim]))
-      const itself = electOwners(contestsAmong('a', 'b'), { ...later, self: heir, heirs: first.heirs, assumptions })
+      const view = { ...later, self: heir, heirs: first.heirs, assumptions }
+      const itself = electOwners(contestsAmong('a', 'b'), view, 100)
       const nodes = (verdicts: typeof byAll) => Array.from(verdicts, ([key, { node }]) => [key, node])
       expect(nodes(itself.verdicts)).toEqual(nodes(byAll))
+    }
+  })
+
+  test('is looked after by the three that score highest, in turn, where no heir has it written down in time', () => {
+    const nodes = ['a', 'b', 'c', 'd', 'e']
+    const byScore = nodes.toSorted((one, other) => score('192.0.2.1', other) - score('192.0.2.1', one))
+    const orphan = { key: '192.0.2.1', candidates: { nodes, lesser: new Set<string>() }, claim: claim('gone') }
+    for (const [rank, self] of byScore.entries()) {
+      const view = { self, assumptions: new Map(), isThere: there(...nodes) }
+      // Whoever was elected, this node remembers another as the heir.
+      const wrong = byScore[(rank + 1) % 5] ?? ''
+      const heirs = new Map([['192.0.2.1', { claim: claim('gone'), node: wrong, sinceMs: 1_000 }]])
+      const at = (nowMs: number) => electOwners([orphan], { ...view, heirs }, nowMs)
+      const turnMs = 2_500 + rank * 300
+      expect(at(turnMs - 1).verdicts.get('192.0.2.1')).toEqual({ node: wrong, because: 'ownerUnable' })
+      expect(at(turnMs - 1).againAtMs).toBe(rank < 3 ? turnMs : undefined)
+      expect(at(turnMs).verdicts.get('192.0.2.1')?.node).toBe(rank < 3 ? self : wrong)
     }
   })
 

@@ -1,4 +1,4 @@
-import { type Contest, elect, type Verdict } from './election.ts'
+import { type Contest, elect, score, type Verdict } from './election.ts'
 import type { Finding } from './evidence.ts'
 import type { Member } from './membership.ts'
 import type { Claim, OwnershipRecord } from './record.ts'
@@ -133,15 +133,39 @@ export function settleAssumptions(
  * the record made then. Every speaker remembers it, so that the next election, when another node dies before anything
  * could be written down, begins with the same owners for all: without it the heirs, which know what they took over, and
  * the others, which place it once more, could each leave an address to the other.
+ *
+ * Speakers that saw different things may remember different heirs. So where the record goes on naming one that is gone for
+ * longer than an heir needs, the three that score highest look after the address themselves, one after the other: the
+ * segment tells them whether there is an heir.
  */
-export type Heirs = ReadonlyMap<string, { readonly claim: Claim; readonly node: string }>
+export type Heirs = ReadonlyMap<string, Heir>
+
+export interface Heir {
+  readonly claim: Claim
+  readonly node: string
+  /** Since when the record names one that is gone. */
+  readonly sinceMs: number
+}
+
+/** An heir has asked the segment, begun, and in touch with the API server written its claim by then. */
+const heirPatienceMs = 1_500
+const turnMs = 300
+const lookAfter = 3
 
 /** A contest and what the record says of it. */
 export interface RecordedContest extends Omit<Contest, 'owner'> {
   readonly claim: Claim | undefined
 }
 
-/** The election as this node sees it, and the heirs to remember for the next. */
+export interface OwnersElected {
+  readonly verdicts: ReadonlyMap<string, Verdict>
+  /** To remember for the next election. */
+  readonly heirs: Heirs
+  /** When to elect again, if nothing else happens. */
+  readonly againAtMs: number | undefined
+}
+
+/** The election as this node sees it. */
 export function electOwners(
   contests: readonly RecordedContest[],
   view: {
@@ -151,33 +175,36 @@ export function electOwners(
     /** Whether the node counts as alive (or leaving). */
     readonly isThere: (node: string) => boolean
   },
-): { readonly verdicts: ReadonlyMap<string, Verdict>; readonly heirs: Heirs } {
+  nowMs: number,
+): OwnersElected {
   const { self, assumptions, isThere } = view
   const standIns = new Map<string, string>()
-  for (const { key, claim } of contests) {
-    const heir = view.heirs.get(key)
-    const counts = heir && claim && !isThere(claim.node) && isSame(heir.claim, claim) && isThere(heir.node)
-    if (counts && !assumptions.has(key)) standIns.set(key, heir.node)
-  }
-  const elected = elect(
-    contests.map(({ key, candidates, claim }) => ({
-      key,
-      candidates,
-      owner: assumptions.has(key) ? self : (standIns.get(key) ?? claim?.node),
-    })),
-  )
-  const verdicts = new Map(elected)
-  const heirs = new Map<string, { claim: Claim; node: string }>()
+  const heirs = new Map<string, Heir>()
+  let againAtMs: number | undefined
   for (const { key, claim, candidates } of contests) {
-    const standIn = standIns.get(key)
-    // It stands in for the owner; that somebody else would even the spread out is a matter for when the record names it.
-    if (standIn !== undefined && candidates.nodes.includes(standIn)) {
-      verdicts.set(key, { node: standIn, because: 'ownerUnable' })
-    }
-    const verdict = verdicts.get(key)
-    if (verdict && claim && !isThere(claim.node)) heirs.set(key, { claim, node: verdict.node })
+    if (!claim || isThere(claim.node) || assumptions.has(key)) continue
+    const known = view.heirs.get(key)
+    const heir = known && isSame(known.claim, claim) ? known : { claim, node: '', sinceMs: nowMs }
+    heirs.set(key, heir)
+    const ownTurnMs = turnOf(self, key, candidates.nodes, heir.sinceMs)
+    const node = ownTurnMs !== undefined && nowMs >= ownTurnMs ? self : heir.node
+    if (isThere(node) && candidates.nodes.includes(node)) standIns.set(key, node)
+    if (ownTurnMs !== undefined && nowMs < ownTurnMs) againAtMs = Math.min(againAtMs ?? ownTurnMs, ownTurnMs)
   }
-  return { verdicts, heirs }
+  const owner = ({ key, claim }: RecordedContest) => (assumptions.has(key) ? self : (standIns.get(key) ?? claim?.node))
+  const verdicts = new Map(elect(contests.map(one => ({ ...one, owner: owner(one) }))))
+  // They stand in for an owner; that others would even the spread out is a matter for when the record names them.
+  for (const [key, node] of standIns) verdicts.set(key, { node, because: 'ownerUnable' })
+  for (const [key, heir] of heirs) heirs.set(key, { ...heir, node: verdicts.get(key)?.node ?? heir.node })
+  return { verdicts, heirs, againAtMs }
+}
+
+/** When this node is to look after an address of an owner that is gone; undefined where others are to. */
+function turnOf(self: string, key: string, nodes: readonly string[], sinceMs: number): number | undefined {
+  if (!nodes.includes(self)) return undefined
+  const own = score(key, self)
+  const rank = nodes.filter(node => score(key, node) > own).length
+  return rank < lookAfter ? sinceMs + heirPatienceMs + rank * turnMs : undefined
 }
 
 function isSame(one: Claim, other: Claim): boolean {

@@ -50,12 +50,13 @@ function living({ names, machines }: Cluster): readonly string[] {
 }
 
 /** Whether a node can answer on that part of the segment. */
-function isAble({ api, network }: Cluster, node: string, side: number): boolean {
+function isAble({ api, network, machines }: Cluster, node: string, side: number): boolean {
   const labels = api.config.nodes.get(node)?.labels ?? {}
   const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers' in labels
   // What others know of its link is what its Lease says, and without the API server that may be old.
   const known = api.leases.get(node)?.facts.interfaces.some(({ carrier }) => carrier) ?? false
-  return !excluded && known && network.hasCarrier(node) && network.sideOf('segment', node) === side
+  const upToDate = machines.get(node)?.process?.main.isUpToDate ?? false
+  return !excluded && known && upToDate && network.hasCarrier(node) && network.sideOf('segment', node) === side
 }
 
 function partsOf(cluster: Cluster): readonly Part[] {

@@ -55,6 +55,8 @@ export interface MainHalf {
   /** Hands over, then calls back. */
   leave(done: () => void): void
   readonly joined: boolean
+  /** Whether it has seen the latest configuration. */
+  readonly isUpToDate: boolean
   /** Members by their Leases, as it sees them. */
   readonly memberCount: number
   /** The API server has news. */
@@ -277,7 +279,9 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     const election = electOwners(
       groups.map(group => ({ key: group.key, candidates: group.candidates, claim: claimOf(group, records) })),
       { self: name, assumptions, heirs, isThere },
+      nowMs,
     )
+    if (election.againAtMs !== undefined) machine.after(election.againAtMs - nowMs, wake)
     heirs = election.heirs
     const { verdicts } = election
     const won = groups.filter(group => verdicts.get(group.key)?.node === name)
@@ -331,8 +335,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
   function recaution(group: Group): void {
     for (const { offers } of group.members)
       for (const { text } of offers) {
-        if (announced.has(text) && announced.get(text)?.announcedOn === undefined)
-          wire.recaution(text, cautionFor(group))
+        if (announced.has(text) && !announced.get(text)?.announcedOn?.length) wire.recaution(text, cautionFor(group))
       }
   }
 
@@ -476,6 +479,9 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     },
     get joined() {
       return membership.joined
+    },
+    get isUpToDate() {
+      return config === api.config
     },
     get memberCount() {
       return [...members.values()].filter(({ liveness }) => liveness !== 'gone').length
