@@ -8,9 +8,9 @@ import type {
   ReachReport,
   Standing,
 } from './detector-state.ts'
-import { type Missing, reachedFrom } from './reach.ts'
+import { lostFrom, type Missing } from './reach.ts'
 import type { VerdictKind } from './verdict-message.ts'
-import { watchGraph } from './watchers.ts'
+import { type WatchGraph, watchGraph } from './watchers.ts'
 
 /*
  * Who lives, within a few hundred milliseconds and without the API server.
@@ -57,6 +57,7 @@ export function step(
 ): readonly [Detector, readonly DetectorAction[]] {
   const actions: DetectorAction[] = []
   const taken = take(before, event, nowMs, actions)
+  if (isRepetition(before, event, nowMs)) return [taken, []]
   const judged = judge(trust(taken, nowMs), nowMs)
   const told = tell(before, judged, nowMs, actions)
   if (sessionsOf(before) !== sessionsOf(told)) {
@@ -67,6 +68,15 @@ export function step(
   const report = reportOf(told)
   if (JSON.stringify(report) !== JSON.stringify(reportOf(before))) actions.push({ kind: 'report', report })
   return [told, actions]
+}
+
+/** Whether somebody only says again what it said: in a large cluster that is nearly all that is heard. */
+function isRepetition(before: Detector, event: DetectorEvent, nowMs: number): boolean {
+  if (event.kind !== 'verdict' || (event.about !== 'verdicts' && event.about !== 'unable')) return false
+  const peer = before.peers.get(event.from)
+  const opinion = peer?.opinion
+  if (!peer || !opinion || nowMs >= opinion.atMs + before.settings.opinionLifeMs) return false
+  return peer.left === (event.about === 'unable') && String(opinion.missed) === String(event.missed)
 }
 
 function take(detector: Detector, event: DetectorEvent, nowMs: number, actions: DetectorAction[]): Detector {
@@ -211,32 +221,53 @@ function trustedAtMs(peer: PeerState, { distrustMs, newRunMs }: DetectorSettings
 
 /** Whom we can count on now. */
 function judge(detector: Detector, nowMs: number): Detector {
-  const { self, settings } = detector
+  const { self } = detector
   const missed = missedBy(detector)
   const left = new Set([...detector.peers.values()].filter(peer => peer.left).map(({ node }) => node))
-  const reached = reachedFrom(self.node, unionOf(detector), missingIn(detector, nowMs), left)
-  const peers = new Map(detector.peers)
-  let changed = false
-  for (const peer of peers.values()) {
-    const lostSinceMs = reached.has(peer.node) ? undefined : (peer.lostSinceMs ?? nowMs)
-    const isMissed = lostSinceMs !== undefined || peer.session === 'down'
-    if (lostSinceMs === peer.lostSinceMs && !isMissed) continue
-    peers.set(peer.node, { ...peer, lostSinceMs, missedAtMs: isMissed ? nowMs : peer.missedAtMs })
-    changed = true
-  }
-  const long = [...peers.values()].filter(
-    ({ lostSinceMs }) => lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs,
-  )
-  const gone = new Set(long.map(peer => peer.node))
-  const stay = [self.node, ...peers.keys()].filter(node => !gone.has(node))
-  const sameSurvivors = stay.length === detector.survivors.size && stay.every(node => detector.survivors.has(node))
+  const lost = lostFrom(self.node, unionOf(detector), missingIn(detector, nowMs), left)
+  const peers = withLost(detector.peers, lost, nowMs)
+  const all = peers.size + 1
   return {
     ...detector,
-    peers: changed ? peers : detector.peers,
-    survivors: gone.size === 0 ? detector.graph : sameSurvivors ? detector.survivors : watchGraph(stay),
-    standing: standingOf(reached.size, peers.size + 1 - left.size),
+    peers,
+    survivors: survivorsOf(detector, peers, nowMs),
+    standing: standingOf(all - lost.size, all - left.size),
     missed: String(missed) === String(detector.missed) ? detector.missed : missed,
   }
+}
+
+/** Since when who is lost and when who was missed; the same object where that is as it was. */
+function withLost(
+  before: ReadonlyMap<string, PeerState>,
+  lost: ReadonlySet<string>,
+  nowMs: number,
+): ReadonlyMap<string, PeerState> {
+  const changed: PeerState[] = []
+  for (const peer of before.values()) {
+    const lostSinceMs = lost.has(peer.node) ? (peer.lostSinceMs ?? nowMs) : undefined
+    const isMissed = lostSinceMs !== undefined || peer.session === 'down'
+    if (!isMissed && peer.lostSinceMs === undefined) continue
+    changed.push({ ...peer, lostSinceMs, missedAtMs: isMissed ? nowMs : peer.missedAtMs })
+  }
+  if (changed.length === 0) return before
+  const peers = new Map(before)
+  for (const peer of changed) peers.set(peer.node, peer)
+  return peers
+}
+
+/** The graph between those that are not lost for long. */
+function survivorsOf(
+  { self, settings, graph, survivors }: Detector,
+  peers: ReadonlyMap<string, PeerState>,
+  nowMs: number,
+): WatchGraph {
+  const gone = new Set<string>()
+  for (const { node, lostSinceMs } of peers.values()) {
+    if (lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs) gone.add(node)
+  }
+  if (gone.size === 0) return graph
+  const stay = [self.node, ...peers.keys()].filter(node => !gone.has(node))
+  return stay.length === survivors.size && stay.every(node => survivors.has(node)) ? survivors : watchGraph(stay)
 }
 
 function standingOf(reached: number, all: number): Standing {

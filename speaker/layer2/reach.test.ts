@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Missing, reachedFrom } from './reach.ts'
-import { watchGraph } from './watchers.ts'
+import { lostFrom, type Missing } from './reach.ts'
+import { type WatchGraph, watchGraph } from './watchers.ts'
 
 function missing(of: Readonly<Record<string, string>>): Missing {
   return new Map(Object.entries(of).map(([node, missed]) => [node, new Set(missed)]))
+}
+
+function reachedFrom(self: string, graph: WatchGraph, said: Missing): ReadonlySet<string> {
+  const lost = lostFrom(self, graph, said)
+  return new Set([...graph.keys()].filter(node => !lost.has(node)))
 }
 
 function reached(self: string, nodes: string, said: Readonly<Record<string, string>>): string {
@@ -73,3 +78,21 @@ function within(
   for (const node of found) for (const next of graph.get(node) ?? []) if (own.includes(next)) found.add(next)
   return [...found]
 }
+
+test('a ring stays in one piece without any five nodes, as is taken for granted without a look', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 8, max: 40 }), fc.infiniteStream(fc.nat()), (count, chance) => {
+      const names = Array.from({ length: count }, (_, index) => `node-${index}`)
+      const graph = watchGraph(names)
+      const dead = new Set(Array.from({ length: 5 }, () => names[(chance.next().value ?? 0) % count] ?? ''))
+      const living = names.filter(name => !dead.has(name))
+      expect(within(living[0] ?? '', living, graph)).toHaveLength(living.length)
+    }),
+  )
+})
+
+test('those that said that they have left are lost, and their word counts no more', () => {
+  const graph = watchGraph('abcde')
+  const said = missing({ e: 'abcd', a: 'b' })
+  expect([...lostFrom('a', graph, said, new Set('e'))]).toEqual(['e'])
+})

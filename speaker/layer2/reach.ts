@@ -1,4 +1,4 @@
-import type { WatchGraph } from './watchers.ts'
+import { reachOnRing, type WatchGraph } from './watchers.ts'
 
 /*
  * Whom a node can count on, from the sessions that are said to be down. Two rules, applied until nothing changes:
@@ -15,21 +15,32 @@ export type Missing = ReadonlyMap<string, ReadonlySet<string>>
 
 const nobody: ReadonlySet<string> = new Set()
 
-/** The nodes that can be counted on, seen from `self`, which is always among them. Those that have left are not asked. */
-export function reachedFrom(
+/**
+ * The nodes that cannot be counted on, seen from `self`, which never is one of them. `left` are those that said so
+ * themselves; they are not asked about others. `graph` is that of watchers.ts, or more than it.
+ */
+export function lostFrom(
   self: string,
   graph: WatchGraph,
   missing: Missing,
   left: ReadonlySet<string> = nobody,
 ): ReadonlySet<string> {
-  let reached: ReadonlySet<string> = new Set([...graph.keys(), self].filter(node => !left.has(node)))
-  if (missing.size === 0) return reached
+  let lost = left
+  if (missing.size === 0) return lost
   const accusers = accusersOf(missing)
   for (;;) {
-    const kept = new Set([...reached].filter(node => node === self || !isLost(node, reached, graph, accusers)))
-    const connected = connectedTo(self, kept, graph, missing)
-    if (connected.size === reached.size) return reached
-    reached = connected
+    const before = lost
+    const accused = [...accusers].filter(
+      ([node, against]) => node !== self && !before.has(node) && isLost(graph.get(node) ?? [], against, before),
+    )
+    if (accused.length > 0) lost = new Set([...lost, ...accused.map(([node]) => node)])
+    else if (isWhole(lost, missing)) return lost
+    else {
+      const connected = connectedTo(self, lost, graph, missing)
+      const cutOff = [...graph.keys()].filter(node => !connected.has(node) && !before.has(node))
+      if (cutOff.length === 0) return lost
+      lost = new Set([...lost, ...cutOff])
+    }
   }
 }
 
@@ -41,30 +52,36 @@ function accusersOf(missing: Missing): ReadonlyMap<string, ReadonlySet<string>> 
   return accusers
 }
 
-function isLost(
-  node: string,
-  reached: ReadonlySet<string>,
-  graph: WatchGraph,
-  accusers: ReadonlyMap<string, ReadonlySet<string>>,
-): boolean {
-  const against = accusers.get(node)
-  if (!against) return false
+function isLost(watchers: readonly string[], against: ReadonlySet<string>, lost: ReadonlySet<string>): boolean {
   // Views of the graph may differ for a moment: whoever misses a node has watched it.
-  const watchers = new Set([...(graph.get(node) ?? []), ...against].filter(watcher => reached.has(watcher)))
-  const missing = [...watchers].filter(watcher => against.has(watcher)).length
-  return missing * 2 > watchers.size
+  const asked = new Set([...watchers, ...against].filter(watcher => !lost.has(watcher)))
+  const missing = [...asked].filter(watcher => against.has(watcher)).length
+  return missing * 2 > asked.size
+}
+
+/**
+ * Whether the others hang together for certain, without a look at each: a ring on which everyone has sessions with three on
+ * either side stays in one piece without any five of its nodes, if no session but those of the lost ones is down.
+ */
+function isWhole(lost: ReadonlySet<string>, missing: Missing): boolean {
+  if (lost.size >= 2 * reachOnRing) return false
+  for (const [node, missed] of missing) {
+    if (lost.has(node)) continue
+    for (const other of missed) if (!lost.has(other)) return false
+  }
+  return true
 }
 
 function connectedTo(
   self: string,
-  nodes: ReadonlySet<string>,
+  lost: ReadonlySet<string>,
   graph: WatchGraph,
   missing: Missing,
 ): ReadonlySet<string> {
   const connected = new Set([self])
   for (const node of connected) {
     for (const next of graph.get(node) ?? []) {
-      if (connected.has(next) || !nodes.has(next)) continue
+      if (connected.has(next) || lost.has(next)) continue
       const broken = (missing.get(node) ?? nobody).has(next) || (missing.get(next) ?? nobody).has(node)
       if (!broken) connected.add(next)
     }
