@@ -1,18 +1,10 @@
 import { formatAddress } from '../net/address.ts'
 import type { Announcer } from './announcer.ts'
+import type { Verdict } from './layer2/election.ts'
 import type { Group } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { recordKey } from './layer2/record.ts'
-import {
-  type Assumptions,
-  assume,
-  type Caution,
-  cautionOf,
-  electOwners,
-  type Heirs,
-  type OwnersElected,
-  settleAssumptions,
-} from './layer2/takeover.ts'
+import { type Assumptions, assume, type Caution, cautionOf, electOwners, settleAssumptions } from './layer2/takeover.ts'
 import { claimOf, type Records, type SpeakerAction } from './plan.ts'
 
 /*
@@ -22,7 +14,7 @@ import { claimOf, type Records, type SpeakerAction } from './plan.ts'
 
 export interface Precautions {
   /** Who is to have each group; what we have taken over is ours. */
-  elect(groups: ReadonlyMap<string, Group>, alive: ReadonlyMap<string, Member>, nowMs: number): OwnersElected
+  elect(groups: ReadonlyMap<string, Group>, alive: ReadonlyMap<string, Member>): ReadonlyMap<string, Verdict>
   cautionFor(group: Group | undefined, alive: ReadonlyMap<string, Member>): Caution
   /** After a plan: tells the wire thread what has changed for what it waits with, and remembers what was taken over. */
   lookAfter(won: readonly Group[], alive: ReadonlyMap<string, Member>): void
@@ -39,7 +31,6 @@ export function createPrecautions(options: {
 }): Precautions {
   const { self, records, announcer } = options
   let assumptions: Assumptions = new Map()
-  let heirs: Heirs = new Map()
 
   function isAnnouncing(group: Group | undefined): boolean {
     const addresses = group ? addressesOf(group) : []
@@ -56,17 +47,14 @@ export function createPrecautions(options: {
   }
 
   return {
-    elect(groups, alive, nowMs) {
+    elect(groups, alive) {
       const claimAt = (key: string) => {
         const group = groups.get(key)
         return group && claimOf(group, records)
       }
       assumptions = settleAssumptions(assumptions, claimAt, key => isAnnouncing(groups.get(key)))
       const contests = Array.from(groups, ([key, { candidates }]) => ({ key, candidates, claim: claimAt(key) }))
-      const view = { self, assumptions, heirs, isThere: (node: string) => isThere(alive, node) }
-      const election = electOwners(contests, view, nowMs)
-      heirs = election.heirs
-      return election
+      return electOwners(contests, { self, assumptions, isThere: node => isThere(alive, node) })
     },
     cautionFor,
     lookAfter(won, alive) {

@@ -106,7 +106,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
     const observed = observe(members)
     const byKey = new Map(observed.groups.map(group => [group.key, group]))
-    const { verdicts, againAtMs } = precautions.elect(byKey, members, nowMs)
+    const verdicts = precautions.elect(byKey, members)
     const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
@@ -118,7 +118,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const moves = [...ripe].filter(isMove)
     turns = takeTurns(turns, moves, moveEveryMs, nowMs)
     const paces = [nextRipeMs(pacing, waitMs, nowMs), nextTurnMs(turns, moves, moveEveryMs)]
-    const next = [...paces, againAtMs, outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
+    const next = [...paces, outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
     if (next.length > 0) loop.runAt(Math.min(...next))
 
     const { wire, seen, rivals } = announcer

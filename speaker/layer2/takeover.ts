@@ -128,83 +128,53 @@ export function settleAssumptions(
   return stay.length === assumptions.size ? assumptions : new Map(stay)
 }
 
-/**
- * Who was elected in the place of owners that are gone, while the records still name those: by group, with the claim that
- * the record made then. Every speaker remembers it, so that the next election, when another node dies before anything
- * could be written down, begins with the same owners for all: without it the heirs, which know what they took over, and
- * the others, which place it once more, could each leave an address to the other.
- *
- * Speakers that saw different things may remember different heirs. So where the record goes on naming one that is gone for
- * longer than an heir needs, the three that score highest look after the address themselves, one after the other: the
- * segment tells them whether there is an heir.
- */
-export type Heirs = ReadonlyMap<string, Heir>
-
-export interface Heir {
-  readonly claim: Claim
-  readonly node: string
-  /** Since when the record names one that is gone. */
-  readonly sinceMs: number
-}
-
-/** An heir has asked the segment, begun, and in touch with the API server written its claim by then. */
-const heirPatienceMs = 1_500
-const turnMs = 300
-const lookAfter = 3
-
 /** A contest and what the record says of it. */
 export interface RecordedContest extends Omit<Contest, 'owner'> {
   readonly claim: Claim | undefined
 }
 
-export interface OwnersElected {
-  readonly verdicts: ReadonlyMap<string, Verdict>
-  /** To remember for the next election. */
-  readonly heirs: Heirs
-  /** When to elect again, if nothing else happens. */
-  readonly againAtMs: number | undefined
-}
-
-/** The election as this node sees it. */
+/**
+ * The election as this node sees it. What the record leaves with one that is gone goes to the candidate that scores highest
+ * for it, whatever the others have: records are written one by one while nodes die one by one, each speaker sees that in
+ * its own order, and an heir that followed from the loads would follow from the order. By the score alone, all whose view
+ * of who lives is the same agree, however they came to it, and an address can never be left by each to the other: the one
+ * that scores highest of all that live has nobody to leave it to. What that does to the spread is put right without haste,
+ * once the record names the heir.
+ */
 export function electOwners(
   contests: readonly RecordedContest[],
   view: {
     readonly self: string
     readonly assumptions: Assumptions
-    readonly heirs: Heirs
     /** Whether the node counts as alive (or leaving). */
     readonly isThere: (node: string) => boolean
   },
-  nowMs: number,
-): OwnersElected {
+): ReadonlyMap<string, Verdict> {
   const { self, assumptions, isThere } = view
-  const standIns = new Map<string, string>()
-  const heirs = new Map<string, Heir>()
-  let againAtMs: number | undefined
+  const heirs = new Map<string, string>()
   for (const { key, claim, candidates } of contests) {
     if (!claim || isThere(claim.node) || assumptions.has(key)) continue
-    const known = view.heirs.get(key)
-    const heir = known && isSame(known.claim, claim) ? known : { claim, node: '', sinceMs: nowMs }
-    heirs.set(key, heir)
-    const ownTurnMs = turnOf(self, key, candidates.nodes, heir.sinceMs)
-    const node = ownTurnMs !== undefined && nowMs >= ownTurnMs ? self : heir.node
-    if (isThere(node) && candidates.nodes.includes(node)) standIns.set(key, node)
-    if (ownTurnMs !== undefined && nowMs < ownTurnMs) againAtMs = Math.min(againAtMs ?? ownTurnMs, ownTurnMs)
+    const heir = heirOf(key, candidates.nodes)
+    if (heir !== undefined) heirs.set(key, heir)
   }
-  const owner = ({ key, claim }: RecordedContest) => (assumptions.has(key) ? self : (standIns.get(key) ?? claim?.node))
-  const verdicts = new Map(elect(contests.map(one => ({ ...one, owner: owner(one) }))))
-  // They stand in for an owner; that others would even the spread out is a matter for when the record names them.
-  for (const [key, node] of standIns) verdicts.set(key, { node, because: 'ownerUnable' })
-  for (const [key, heir] of heirs) heirs.set(key, { ...heir, node: verdicts.get(key)?.node ?? heir.node })
-  return { verdicts, heirs, againAtMs }
+  const ownerOf = ({ key, claim }: RecordedContest) => (assumptions.has(key) ? self : (heirs.get(key) ?? claim?.node))
+  const verdicts = new Map(elect(contests.map(one => ({ ...one, owner: ownerOf(one) }))))
+  // An heir has nothing yet that could be moved for the spread.
+  for (const [key, node] of heirs) verdicts.set(key, { node, because: 'ownerUnable' })
+  return verdicts
 }
 
-/** When this node is to look after an address of an owner that is gone; undefined where others are to. */
-function turnOf(self: string, key: string, nodes: readonly string[], sinceMs: number): number | undefined {
-  if (!nodes.includes(self)) return undefined
-  const own = score(key, self)
-  const rank = nodes.filter(node => score(key, node) > own).length
-  return rank < lookAfter ? sinceMs + heirPatienceMs + rank * turnMs : undefined
+function heirOf(key: string, nodes: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestScore = -1
+  for (const node of nodes) {
+    const nodeScore = score(key, node)
+    if (nodeScore > bestScore) {
+      best = node
+      bestScore = nodeScore
+    }
+  }
+  return best
 }
 
 function isSame(one: Claim, other: Claim): boolean {

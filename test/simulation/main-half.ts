@@ -33,14 +33,7 @@ import {
   step as suspect,
   suspicionSettings,
 } from '../../speaker/layer2/suspicion.ts'
-import {
-  type Assumptions,
-  assume,
-  cautionOf,
-  electOwners,
-  type Heirs,
-  settleAssumptions,
-} from '../../speaker/layer2/takeover.ts'
+import { type Assumptions, assume, cautionOf, electOwners, settleAssumptions } from '../../speaker/layer2/takeover.ts'
 import { claimOf, plan, type RipeKey, type SpeakerAction, type WireState } from '../../speaker/plan.ts'
 import type { RefusedService } from '../../speaker/refusal.ts'
 import type { Change, ClusterConfig } from './api-server.ts'
@@ -89,7 +82,6 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
   let config: ClusterConfig | undefined
   const records = new Map<string, OwnershipRecord>()
   let assumptions: Assumptions = new Map()
-  let heirs: Heirs = new Map()
   let pacing: Pacing<RipeKey> = new Map()
   let turns: Turns<RipeKey> = noTurns
   let position = 0
@@ -276,14 +268,10 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       key => claimOf(byKey.get(key) ?? nothing, records),
       key => isAnnounced(byKey.get(key) ?? nothing),
     )
-    const election = electOwners(
+    const verdicts = electOwners(
       groups.map(group => ({ key: group.key, candidates: group.candidates, claim: claimOf(group, records) })),
-      { self: name, assumptions, heirs, isThere },
-      nowMs,
+      { self: name, assumptions, isThere },
     )
-    if (election.againAtMs !== undefined) machine.after(election.againAtMs - nowMs, wake)
-    heirs = election.heirs
-    const { verdicts } = election
     const won = groups.filter(group => verdicts.get(group.key)?.node === name)
     pacing = pace(pacing, waiting(won, verdicts), nowMs)
     const ripe = ripeKeys(pacing, () => settings.moveMs, nowMs)
