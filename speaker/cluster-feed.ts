@@ -46,7 +46,8 @@ export function createClusterFeed(options: {
   }
 
   function tellMembers(): void {
-    const there = [...options.members().values()].filter(({ liveness }) => liveness !== 'gone')
+    const all = [...options.members().values()]
+    const there = all.filter(({ liveness }) => liveness !== 'gone')
     const members = there.flatMap(({ node, facts }) => {
       const [address] = options.nodes.get(node)?.internalIPs ?? []
       return address === undefined ? [] : [clusterMember(node, facts.run, address, options.interfaces())]
@@ -54,7 +55,11 @@ export function createClusterFeed(options: {
     const text = JSON.stringify(members)
     if (settings && text !== toldMembers) send({ kind: 'members', members })
     toldMembers = text
-    const stations = there.flatMap(({ node, facts }) => facts.interfaces.map(({ mac }) => [mac, node] as const))
+    // One whose Lease is over may be cut off and answer: it is argued with as a speaker, which yields, and not as a stranger.
+    const gone = all.filter(({ liveness }) => liveness === 'gone')
+    const stations = [...gone, ...there].flatMap(({ node, facts }) =>
+      facts.interfaces.map(({ mac }) => [mac, node] as const),
+    )
     const stationText = JSON.stringify(stations)
     if (stationText !== toldStations) send({ kind: 'knowledge', stations })
     toldStations = stationText

@@ -25,6 +25,11 @@ export interface DetectorSettings {
   readonly distrustMs: number
   /** Nodes lost for so long get others to watch in their place. */
   readonly rewatchAfterMs: number
+  /**
+   * While anybody is lost, the segment is looked at so often: whoever took our Lease for over while we were apart has no
+   * session with us any more, and where the API server is away when the networks meet again, nobody else would tell.
+   */
+  readonly lookEveryMs: number
 }
 
 export const defaultDetectorSettings: DetectorSettings = {
@@ -36,6 +41,7 @@ export const defaultDetectorSettings: DetectorSettings = {
   missedMemoryMs: 5_000,
   distrustMs: 300,
   rewatchAfterMs: 2_000,
+  lookEveryMs: 10_000,
 }
 
 /** What this node has to do with one other. */
@@ -85,6 +91,8 @@ export interface Detector {
   readonly toldAtMs: number
   readonly toldMissedAtMs: number
   readonly wokeAtMs: number
+  /** When the segment is to be looked at next; undefined = nobody is lost. */
+  readonly lookAtMs: number | undefined
 }
 
 /** Times are of the local monotonic clock. */
@@ -145,7 +153,7 @@ export type DetectorAction =
     }
   | { readonly kind: 'report'; readonly report: ReachReport }
   /**
-   * Nodes are here again that were alive all the while, and may have taken over what we did: the segment is to be asked who
-   * else answers for what is announced (`checkSegment`).
+   * The segment is to be asked who else answers for what is announced: nodes are here again that were alive all the while,
+   * and may have taken over what we did; or are lost to us, and it is time to look whether the segment has them again.
    */
-  | { readonly kind: 'reunited' }
+  | { readonly kind: 'checkSegment' }

@@ -132,14 +132,23 @@ describe('the segment is to be asked who else answers', () => {
   ]
 
   test('when somebody is here again that was lost', () => {
-    expect(kinds(lostAll)).not.toContain('reunited')
-    expect(kinds([...lostAll, [5_000, session('b', 'up')]])).toContain('reunited')
+    expect(kinds(lostAll)).not.toContain('checkSegment')
+    expect(kinds([...lostAll, [5_000, session('b', 'up')]])).toContain('checkSegment')
   })
 
   test('when somebody is here again whose Lease was over meanwhile', () => {
     const over: Timed[] = [...lostAll, [10_000, { kind: 'peers', peers: peers('a') }]]
-    expect(kinds(over)).not.toContain('reunited')
-    expect(kinds([...over, [20_000, { kind: 'peers', peers: peers('abc') }]])).toContain('reunited')
+    expect(kinds(over)).not.toContain('checkSegment')
+    expect(kinds([...over, [20_000, { kind: 'peers', peers: peers('abc') }]])).toContain('checkSegment')
+  })
+
+  test('every ten seconds while somebody is lost, who may have us for dead', () => {
+    const due = (nowMs: number): Timed => [nowMs, { kind: 'due' }]
+    expect(nextDueMs(run('abc', lostAll).detector, 9_999)).toBe(10_300)
+    const looks = kinds([...lostAll, due(10_299), due(10_300), due(15_000), due(20_300)])
+    expect(looks.filter(kind => kind === 'checkSegment')).toHaveLength(2)
+    const back: Timed[] = [...lostAll, [400, session('b', 'up')], [401, session('c', 'up')]]
+    expect(kinds([...back, due(10_300)]).filter(kind => kind === 'checkSegment')).toHaveLength(1)
   })
 
   test('not when somebody has started anew', () => {
@@ -148,7 +157,7 @@ describe('the segment is to be asked who else answers', () => {
       [300, session('b', 'down')],
       [5_000, next],
     ])
-    expect(actions.map(({ kind }) => kind)).not.toContain('reunited')
+    expect(actions.map(({ kind }) => kind)).not.toContain('checkSegment')
   })
 })
 

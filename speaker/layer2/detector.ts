@@ -46,6 +46,7 @@ export function createDetector(self: Peer, settings: DetectorSettings): Detector
     toldAtMs: Number.NEGATIVE_INFINITY,
     toldMissedAtMs: Number.NEGATIVE_INFINITY,
     wokeAtMs: Number.NEGATIVE_INFINITY,
+    lookAtMs: undefined,
   }
 }
 
@@ -59,12 +60,13 @@ export function step(
   const taken = take(before, event, nowMs, actions)
   if (isRepetition(before, event, nowMs)) return [taken, []]
   const judged = judge(trust(taken, nowMs), nowMs)
-  const told = tell(before, judged, nowMs, actions)
+  const lookDue = judged.lookAtMs !== undefined && nowMs >= judged.lookAtMs
+  const told = tell(before, withNextLook(judged, nowMs), nowMs, actions)
   if (sessionsOf(before) !== sessionsOf(told)) {
     const nodes = sessionNodes(told)
     if (String(nodes) !== String(sessionNodes(before))) actions.push({ kind: 'watch', nodes })
   }
-  if (isReunited(before, told)) actions.push({ kind: 'reunited' })
+  if (lookDue || isReunited(before, told)) actions.push({ kind: 'checkSegment' })
   const report = reportOf(told)
   if (JSON.stringify(report) !== JSON.stringify(reportOf(before))) actions.push({ kind: 'report', report })
   return [told, actions]
@@ -255,6 +257,14 @@ function withLost(
   return peers
 }
 
+/** Sets when the segment is to be looked at next. */
+function withNextLook(detector: Detector, nowMs: number): Detector {
+  const { peers, settings, lookAtMs } = detector
+  const anyLost = [...peers.values()].some(({ left, lostSinceMs }) => lostSinceMs !== undefined && !left)
+  if (!anyLost) return lookAtMs === undefined ? detector : { ...detector, lookAtMs: undefined }
+  return lookAtMs !== undefined && nowMs < lookAtMs ? detector : { ...detector, lookAtMs: nowMs + settings.lookEveryMs }
+}
+
 /** The graph between those that are not lost for long. */
 function survivorsOf(
   { self, settings, graph, survivors }: Detector,
@@ -367,8 +377,12 @@ export function reportOf({ peers, standing }: Detector): ReachReport {
 
 /** When `due` is to come next, if nothing else happens; everything that is due by now has been given. */
 export function nextDueMs(detector: Detector, nowMs: number): number | undefined {
-  const { settings, missed, toldMissedAtMs } = detector
-  const dues = [nextForAllMs(detector), missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined]
+  const { settings, missed, toldMissedAtMs, lookAtMs } = detector
+  const dues = [
+    lookAtMs,
+    nextForAllMs(detector),
+    missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined,
+  ]
   for (const peer of detector.peers.values()) {
     const { opinion, lostSinceMs } = peer
     dues.push(trustedAtMs(peer, settings), peer.left ? peer.leftUntilMs : undefined)

@@ -143,7 +143,7 @@ export function startCluster(options: {
         for (const peer of action.to) send(peer.run, { ...action.message, sequence: sequence++ })
         break
       }
-      case 'reunited':
+      case 'checkSegment':
         options.onFence({ kind: 'checkSegment' })
         break
       case 'report':

@@ -84,6 +84,18 @@ export const cases: readonly Case[] = [
       at(24_185, 7_721, { kind: 'powerCut', node: 'n05' }),
     ],
   },
+  {
+    name: 'halves that meet again, one of which took the other for over, ask the segment without being told',
+    cluster: { seed: 1812, nodes: 5, addresses: 13, apiApart: false },
+    faults: [
+      at(3_484, 105, { kind: 'apiAway' }),
+      at(33_065, 24_240, { kind: 'tear', cables: both, nodes: ['n04', 'n02', 'n03'] }),
+      at(33_473, 1_931, { kind: 'apiAway' }),
+      at(34_344, 2_044, { kind: 'apiCut', node: 'n05' }),
+      at(46_928, 9_613, { kind: 'pause', node: 'n03' }),
+      at(51_983, 21_481, { kind: 'apiAway' }),
+    ],
+  },
 ]
 
 export function playCase({ cluster: options, faults }: Case): {

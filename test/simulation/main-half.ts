@@ -221,7 +221,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     if (!sameMembers(members, byLease)) {
       members = byLease
       const peers = [...members.values()].filter(({ liveness }) => liveness !== 'gone')
-      const byMac = new Map(peers.map(({ node, facts }) => [facts.interfaces[0]?.mac, node]))
+      const byMac = new Map(Array.from(members.values(), ({ node, facts }) => [facts.interfaces[0]?.mac, node]))
       wire.setPeers(
         peers.map(({ node, facts }) => ({ node, run: facts.run })),
         mac => byMac.get(mac),

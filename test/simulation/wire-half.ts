@@ -111,7 +111,7 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
             post(to, { kind, nonce, missed, sequence: sequence + index })
           }
           break
-        case 'reunited':
+        case 'checkSegment':
           for (const address of holdings.keys()) toHolding(address, { kind: 'checkSegment' })
           break
         case 'report':
