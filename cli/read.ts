@@ -6,8 +6,20 @@ import { type Lists, type Snapshot, snapshotOf } from './snapshot.ts'
 // Large enough for few round trips, small enough not to weigh on the API server.
 const pageSize = 1_000
 
+/** The cluster's objects as the API server lists them, and its time then. */
+export interface ListsRead {
+  readonly lists: Lists
+  readonly takenAtMs: number
+}
+
 /** Reads the cluster once, by lists. */
 export async function readSnapshot(transport: Transport, namespace: string): Promise<Snapshot> {
+  const { lists, takenAtMs } = await readLists(transport, namespace)
+  return snapshotOf(lists, namespace, takenAtMs)
+}
+
+/** The lists that a snapshot is made of. */
+export async function readLists(transport: Transport, namespace: string): Promise<ListsRead> {
   const list = (path: string): Promise<readonly unknown[]> => listAll(transport, path)
   const configured = (kind: Parameters<typeof resourcePath>[0]) => list(resourcePath(kind, namespace))
   const requests: { readonly [Kind in keyof Lists]: Promise<readonly unknown[]> } = {
@@ -29,7 +41,7 @@ export async function readSnapshot(transport: Transport, namespace: string): Pro
     Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const),
   )
   const lists = Object.fromEntries(entries) as unknown as Lists
-  return snapshotOf(lists, namespace, await clusterTimeMs(transport))
+  return { lists, takenAtMs: await clusterTimeMs(transport) }
 }
 
 async function listAll(transport: Transport, path: string): Promise<readonly unknown[]> {
@@ -48,7 +60,7 @@ async function listAll(transport: Transport, path: string): Promise<readonly unk
  * Leases tell by the cluster's clocks when they were renewed, and the clock of the machine that kubectl runs on may be any.
  * The API server puts its own time on a review of who is asking, which everybody may ask for and which is stored nowhere.
  */
-async function clusterTimeMs(transport: Transport): Promise<number> {
+export async function clusterTimeMs(transport: Transport): Promise<number> {
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   try {
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'

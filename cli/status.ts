@@ -55,9 +55,7 @@ export interface TroubledService {
 
 export function statusOf(picture: Picture): StatusView {
   const { snapshot } = picture
-  const own = [...snapshot.services.values()].filter(
-    service => service.type === 'LoadBalancer' && isOfClass(service, picture.loadBalancerClass),
-  )
+  const own = ownServices(picture)
   const troubled = own.flatMap(service => troubleOf(picture, service) ?? [])
   const without = troubled.filter(({ what }) => what === 'no address').length
   return {
@@ -71,6 +69,13 @@ export function statusOf(picture: Picture): StatusView {
     troubled,
     peers: peerViews(picture),
   }
+}
+
+/** The Services that ask Berth for an address. */
+export function ownServices({ snapshot, loadBalancerClass }: Picture): readonly Service[] {
+  return [...snapshot.services.values()].filter(
+    service => service.type === 'LoadBalancer' && isOfClass(service, loadBalancerClass),
+  )
 }
 
 /** Whether there is nothing to be done: the exit code. */
@@ -120,8 +125,8 @@ function speakersOf({ snapshot }: Picture): readonly SpeakerView[] {
   return [...seen, ...missing].sort((one, other) => (one.node < other.node ? -1 : 1))
 }
 
-/** What the programs wrote of it counts first: they know more than a look from outside. */
-function troubleOf(picture: Picture, service: Service): TroubledService | undefined {
+/** What is wrong with a Service, or undefined. What the programs wrote of it counts first: they know more than a look from outside. */
+export function troubleOf(picture: Picture, service: Service): TroubledService | undefined {
   if (service.beingDeleted) return undefined
   const said = (type: string) => service.conditions.find(condition => condition.type === type)
   const { key } = service
