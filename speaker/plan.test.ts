@@ -457,6 +457,39 @@ describe('a Service that nobody can announce', () => {
   })
 })
 
+describe('a Service that MetalLB announces from here, and that is to be taken over', () => {
+  const seed = record(web, claimed('b', 'migrated'))
+  const notYet = { services: [{ service: web, endpoints: ready }], records: [seed], advertisements: [] }
+
+  test('is left to it until an advertisement speaks for it', () => {
+    for (const self of ['b', 'c']) expect(plan(situation(self, notYet))).toEqual([])
+    // The spokesman says why, since the pool is ours.
+    expect(kinds(plan(situation('a', notYet)))).toEqual(['setCondition'])
+    const gone = { ...notYet, liveness: { a: 'alive', b: 'gone' } } as const
+    expect(kinds(plan(situation('a', gone)))).toEqual(['setCondition'])
+  })
+
+  test('is then announced by the node that MetalLB announces it from, and by no other', () => {
+    const now = { services: [{ service: web, endpoints: ready }], records: [seed] }
+    expect(plan(situation('b', now))).toMatchObject([{ kind: 'announce', because: 'kept' }])
+    for (const self of ['a', 'c']) expect(plan(situation(self, now))).toEqual([])
+    const answering = situation('b', now, { wire: new Map([['192.0.2.1', onWire()]]) })
+    expect(plan(answering)).toMatchObject([
+      {
+        kind: 'publish',
+        event: { reason: 'Announcing', note: expect.stringContaining('MetalLB announced it from here') },
+      },
+      { kind: 'setCondition' },
+    ])
+  })
+
+  test('is like any other from then on', () => {
+    const taken = record(web, claimed('b', 'migrated'), says('b', '192.0.2.1'))
+    const before = { ...notYet, services: [], records: [taken] }
+    expect(kinds(plan(situation('b', before)))).toEqual(['deleteRecord'])
+  })
+})
+
 describe('several speakers that see the same', () => {
   const names = ['a', 'b', 'c', 'd']
   type Step =

@@ -7,6 +7,7 @@ import {
   type Claim,
   type ClaimedBecause,
   formatBecause,
+  isAwaited,
   type OwnershipRecord,
   type Published,
   recordKey,
@@ -169,7 +170,8 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
   const speaks = spokesman(situation.members) === self
   for (const { service, refusal } of situation.refused) {
     const record = situation.records.get(recordKey(service))
-    if ((!speaks && !record) || !concernsUs(service, refusal, record !== undefined)) continue
+    const isOurs = record !== undefined && !isAwaited(record)
+    if ((!speaks && !record) || !concernsUs(service, refusal, isOurs)) continue
     const { routing } = situation.beside(service)
     const untold = setCondition(service, { kind: 'refused', refusal }, routing)
     // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
@@ -323,7 +325,7 @@ export function isUnusable(
 function announcingEvent({ published, claim }: OwnershipRecord, where: string, self: string): SpeakerEvent {
   const note = `announcing ${where}`
   if (published?.node === self || !claim) return { type: 'Normal', reason: 'Announcing', note }
-  const reason = claim.because === 'first' ? 'Announcing' : 'AnnouncementMoved'
+  const reason = claim.because === 'first' || claim.because === 'migrated' ? 'Announcing' : 'AnnouncementMoved'
   return { type: 'Normal', reason, note: `${note}; ${formatBecause(claim)}` }
 }
 
@@ -430,9 +432,10 @@ function planDeletions(
   { records, members, self }: Situation,
 ): readonly SpeakerAction[] {
   return [...records.values()]
-    .filter(({ key, claim }) => {
+    .filter(record => {
+      const { key, claim } = record
       const abandoned = claim === undefined || !isPresent(members.get(claim.node))
-      return !needed.has(key) && (claim?.node === self || (speaks && abandoned))
+      return !needed.has(key) && !isAwaited(record) && (claim?.node === self || (speaks && abandoned))
     })
     .map(record => ({ kind: 'deleteRecord', record }))
 }

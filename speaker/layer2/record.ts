@@ -26,6 +26,7 @@ const reasons = [
   'ownerProxyUnhealthy',
   'preferred',
   'spread',
+  'migrated',
 ] as const
 
 /** The right to announce. */
@@ -185,5 +186,15 @@ export function formatBecause({ because, from }: Claim): string {
       return 'this node is preferred'
     case 'spread':
       return `${from} announces more than its share`
+    case 'migrated':
+      return 'MetalLB announced it from here'
   }
+}
+
+/**
+ * A claim that `kubectl berth migrate` has written for the node from which MetalLB announces the Service. It waits for
+ * the configuration that is about to be applied, and means nothing until then.
+ */
+export function isAwaited(record: OwnershipRecord | undefined): boolean {
+  return record?.claim?.because === 'migrated' && record.published === undefined
 }
