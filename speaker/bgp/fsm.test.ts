@@ -245,6 +245,21 @@ describe('what goes wrong', () => {
     expect(pauses.map(pause => parseInt(pause.split(' ')[1] ?? '', 10))).toEqual([1, 2, 4, 8, 16, 32, 64, 120, 120])
   })
 
+  test('a router that has a session with our address is asked steadily: another may be about to give it up', () => {
+    const collision: ReceivedMessage = {
+      kind: 'notification',
+      notification: notification('connectionCollisionResolution'),
+    }
+    let state = run(peer, [{ kind: 'start' }])[0]
+    for (let attempt = 0; attempt < 9; attempt++) {
+      const [refused, actions] = run(peer, [{ kind: 'connected' }, received('outgoing', collision)], state)
+      expect(words(actions).at(-1)).toBe('connectRetry 5 s')
+      ;[state] = run(peer, [expired('connectRetry')], refused)
+    }
+    const [, actions] = run(peer, [{ kind: 'disconnected', side: 'outgoing', reason: 'ECONNREFUSED' }], state)
+    expect(words(actions).at(-1)).toBe('connectRetry 1 s')
+  })
+
   test('a router that accepts the session and then refuses is not asked without pause either', () => {
     const cease: ReceivedMessage = { kind: 'notification', notification: notification('connectionRejected') }
     const events = up.slice(1)

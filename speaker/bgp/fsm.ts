@@ -23,6 +23,8 @@
  *   IdleHoldTimer. Here one ConnectRetryTimer does both: 1 s, doubled with every failure in a row, up to the configured
  *   connect time, or up to two minutes where one side refuses the other in words before a session stands. So a router
  *   that answers with Cease is asked some twenty times in 20 minutes, and one that comes back finds us within seconds.
+ *   A router that has a session with our address already (another program's that is about to give it up, or ours from
+ *   before) is asked twice per connect time, without the pause growing: what it waits for may end at any moment.
  *   The count of failures is forgotten once a session has stood for a while, not as soon as it stands, or a router that
  *   accepts and then refuses would be asked without pause. Idle is left for "stopped".
  * - Connections from the peer are taken while we wait: they are at the peer's pace, and refusing them would make it wait.
@@ -297,13 +299,25 @@ function end(turn: Turn, state: State, side: Side, cause: Cause): State {
   if (before.kind === 'None') return state
   const ended = close(turn, state, side, cause)
   if (!ended.running || ended[otherSide(side)].kind !== 'None') return ended
+  const connectTimeMs = turn.peer.connectRetryTimeSeconds * 1000
+  if (before.kind !== 'Established' && isCollision(cause)) {
+    if (turn.peer.direction !== 'passive') startTimer(turn, 'connectRetry', connectTimeMs / 2)
+    return ended
+  }
   // An answer in words before there was a session will be the same next time, until somebody changes a configuration.
   const refused = before.kind !== 'Established' && (cause.kind === 'sent' || cause.kind === 'received')
-  const longest = refused ? longestBackOffMs : turn.peer.connectRetryTimeSeconds * 1000
+  const longest = refused ? longestBackOffMs : connectTimeMs
   if (turn.peer.direction !== 'passive') {
     startTimer(turn, 'connectRetry', Math.min(firstRetryMs * 2 ** Math.min(ended.failures, 20), longest))
   }
   return { ...ended, failures: ended.failures + 1 }
+}
+
+/** Whether the router says that it has a session with our address. */
+function isCollision(cause: Cause): boolean {
+  if (cause.kind !== 'received') return false
+  const { code, subcode } = notification('connectionCollisionResolution')
+  return cause.notification.code === code && cause.notification.subcode === subcode
 }
 
 /** The one place where a connection goes: its timers with it. A dial given up for the other connection has no cause. */
