@@ -44,7 +44,8 @@ export async function readLists(transport: Transport, namespace: string): Promis
   return { lists, takenAtMs: await clusterTimeMs(transport) }
 }
 
-async function listAll(transport: Transport, path: string): Promise<readonly unknown[]> {
+/** All objects of a list, page by page. */
+export async function listAll(transport: Transport, path: string): Promise<readonly unknown[]> {
   const items: unknown[] = []
   let token: string | undefined
   do {
