@@ -19,7 +19,7 @@ import { binary } from '../control-plane/binaries.ts'
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from '../control-plane/control-plane.ts'
 import { type ApiRelay, startApiRelay } from './api-relay.ts'
 import { createEndpoints, type Endpoint } from './endpoints.ts'
-import { createWorld, type World } from './namespace.ts'
+import { createWorld, partOf, type World } from './namespace.ts'
 import {
   createClient,
   createNode,
@@ -61,13 +61,23 @@ export interface LabOptions {
   readonly kubeProxyMode?: 'nftables' | 'iptables'
   /** One that runs already, which then is not stopped with the lab; or how to start one. */
   readonly controlPlane?: ControlPlane | ControlPlaneOptions
+  /** Another cluster's, whose segment and client are this one's too; its nodes' numbers go on where those end. */
+  readonly beside?: Lab
   readonly progress?: (line: string) => void
+  /** How a machine becomes a node of the cluster; unless said otherwise it is simply said to be one. */
+  readonly join?: (node: LabNode, way: JoinWay) => Promise<void>
   /** Gives the start up. */
   readonly signal?: AbortSignal
 }
 
-const apiAddress = '198.51.100.1'
-const apiPort = 6443
+/** What there is before the first node. */
+export interface JoinWay extends Pick<Lab, 'controlPlane' | 'directory' | 'kubeconfig'> {
+  readonly management: Segment
+}
+
+/** Where the nodes find the API server. */
+export const apiAddress = '198.51.100.1'
+export const apiPort = 6443
 
 /** Starts a lab: about a second more than its control plane. Fails with the reason where this machine can have none. */
 export async function startLab(options: LabOptions): Promise<Lab> {
@@ -91,7 +101,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 
 /** What is made goes on `undo`, the last first to go. */
 async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop: Lab['stop']): Promise<Lab> {
-  const { progress, signal } = options
+  const { progress, signal, beside } = options
   await buildRawsock() // the endpoints speak SCTP by raw sockets
   const program = await binary('kube-proxy', { progress, signal })
   const controlPlane = await findControlPlane(options, undo)
@@ -100,14 +110,14 @@ async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop
   undo.push(() => rm(directory, { recursive: true, force: true }))
 
   progress?.(`Starting ${options.nodes} nodes and a client as network namespaces`)
-  const world = await createWorld()
+  const world = await (beside ? partOf(beside.world) : createWorld())
   undo.push(() => world.end())
-  const segment = await createSegment(world)
+  const segment = beside?.segment ?? (await createSegment(world))
   const management = await createSegment(world, [`${apiAddress}/24`, '2001:db8:0:100::1/64'])
   const apiRelay = await startApiRelay(management.namespace, apiAddress, apiPort, new URL(controlPlane.url))
   undo.push(() => apiRelay.stop())
 
-  const client = await createClient(await world.createNamespace(), segment)
+  const client = beside?.client ?? (await createClient(await world.createNamespace(), segment))
   const kubeconfig = insideKubeconfigs(controlPlane, directory)
   const kubeProxy: KubeProxy = {
     program,
@@ -116,8 +126,11 @@ async function build(options: LabOptions, undo: (() => Promise<unknown>)[], stop
     logDirectory: directory,
   }
   const nodes: LabNode[] = []
-  const addNode = nodeAdder(nodes, world, controlPlane, { segment, management }, kubeProxy)
-  for (let ordinal = 1; ordinal <= options.nodes; ordinal++) {
+  const others = beside?.nodes.length ?? 0
+  const way = { controlPlane, directory, kubeconfig, management }
+  const admit = options.join ?? (async (node: LabNode) => await registerNode(controlPlane, node))
+  const addNode = nodeAdder(nodes, others, world, node => admit(node, way), { segment, management }, kubeProxy)
+  for (let ordinal = others + 1; ordinal <= others + options.nodes; ordinal++) {
     signal?.throwIfAborted()
     await addNode(`node-${ordinal}`)
   }
@@ -152,15 +165,16 @@ async function findControlPlane(options: LabOptions, undo: (() => Promise<unknow
 
 function nodeAdder(
   nodes: LabNode[],
+  others: number,
   world: World,
-  controlPlane: ControlPlane,
+  join: (node: LabNode) => Promise<void>,
   networks: Networks,
   kubeProxy: KubeProxy,
 ): Lab['addNode'] {
   return async name => {
-    const node = await createNode(await world.createNamespace(), name, nodes.length + 1, networks, kubeProxy)
+    const node = await createNode(await world.createNamespace(), name, others + nodes.length + 1, networks, kubeProxy)
     for (const other of nodes) await routePods(node, other)
-    await registerNode(controlPlane, node)
+    await join(node)
     startKubeProxy(node, kubeProxy)
     nodes.push(node)
     return node

@@ -83,6 +83,22 @@ export async function createWorld(): Promise<World> {
   }
 }
 
+/** A part of a world, which ends alone; at the latest with the whole. */
+export function partOf(world: World): World {
+  const namespaces: Namespace[] = []
+  return {
+    rootless: world.rootless,
+    async createNamespace() {
+      const namespace = await world.createNamespace()
+      namespaces.push(namespace)
+      return namespace
+    },
+    async end() {
+      await Promise.all(namespaces.map(namespace => namespace.end()))
+    },
+  }
+}
+
 type Holder = ChildProcess & { readonly pid: number }
 
 /** Starts the process that holds a namespace and waits until it stands inside: `cat` says back what it is told. */
