@@ -1,6 +1,6 @@
 import { resourcePath } from '../crds/resources.ts'
 import { fieldOf, listOf, textOf } from '../kube/json.ts'
-import type { Transport } from '../kube/transport.ts'
+import type { Query, Transport } from '../kube/transport.ts'
 import { type Lists, type Snapshot, snapshotOf } from './snapshot.ts'
 
 // Large enough for few round trips, small enough not to weigh on the API server.
@@ -45,11 +45,11 @@ export async function readLists(transport: Transport, namespace: string): Promis
 }
 
 /** All objects of a list, page by page. */
-export async function listAll(transport: Transport, path: string): Promise<readonly unknown[]> {
+export async function listAll(transport: Transport, path: string, filter: Query = {}): Promise<readonly unknown[]> {
   const items: unknown[] = []
   let token: string | undefined
   do {
-    const query = { limit: pageSize, continue: token }
+    const query = { ...filter, limit: pageSize, continue: token }
     const page: unknown = await transport.request({ method: 'GET', path, query })
     items.push(...listOf(fieldOf(page, 'items')))
     token = textOf(fieldOf(fieldOf(page, 'metadata'), 'continue')) || undefined

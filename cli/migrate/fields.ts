@@ -150,7 +150,6 @@ const plainPeerFields = [
   'peerAddress',
   'interface',
   'peerPort',
-  'connectTime',
   'routerID',
   'nodeSelectors',
   'password',
@@ -161,6 +160,7 @@ const plainPeerFields = [
 
 export function peerSpec(object: SourceObject, all: readonly SourceObject[], installation: Installation): ReadSpec {
   const special = [
+    'connectTime',
     'sourceAddress',
     'holdTime',
     'keepaliveTime',
@@ -229,6 +229,13 @@ function takeTimes({ spec, remark }: Draft, object: SourceObject, { speaker }: I
     }
     spec[field] = `${Math.floor(nanoseconds / 1e9)}s`
     remark('changed', field, `is ${String(spec[field])} in place of ${String(given)}: BGP counts whole seconds.`)
+  }
+  const connectTime = object.spec['connectTime']
+  if (!isNothing(connectTime)) spec['connectTime'] = connectTime
+  else if (speaker) {
+    spec['connectTime'] = '1s'
+    const what = 'is 1s, so that Berth has the session within half a second after MetalLB gives it up.'
+    remark('changed', 'connectTime', what, 'Take it out when all nodes have moved.')
   }
   const isUnset = spec['holdTime'] === undefined && spec['keepaliveTime'] === undefined
   if (isUnset && speaker && speaker.backend !== 'native') {

@@ -58,6 +58,9 @@ const kinds: readonly ConfigKind[] = [
 
 const usualNamespace = 'metallb-system'
 
+/** On the nodes that MetalLB's speakers are to stay on, while a cluster moves. */
+export const metallbLabel = 'berth.dev/metallb'
+
 /** Everything of MetalLB's among these objects; the rest is passed over. */
 export function sourceOf(objects: readonly unknown[], namespace?: string): Source {
   const installation = installationOf(objects, namespace)
@@ -241,7 +244,14 @@ function remarksOn({ controller, speaker }: Installation): readonly Remark[] {
     const todo = 'Take the label off the nodes that are to announce.'
     remarks.push({ weight: 'todo', object: `DaemonSet ${speaker.name}`, field: '--ignore-exclude-lb', what, todo })
   }
-  const labels = Object.entries(speaker?.nodeSelector ?? {}).filter(([key]) => key !== 'kubernetes.io/os')
+  if (speaker?.backend === 'frr-k8s') {
+    const what = 'frr-k8s goes on announcing for MetalLB when its speaker is gone, and has the session meanwhile.'
+    const todo = 'When a node moves, delete its FRRConfiguration, metallb-NODE.'
+    remarks.push({ weight: 'todo', object: `DaemonSet ${speaker.name}`, field: 'METALLB_BGP_TYPE', what, todo })
+  }
+  const labels = Object.entries(speaker?.nodeSelector ?? {}).filter(
+    ([key]) => key !== 'kubernetes.io/os' && key !== metallbLabel,
+  )
   if (speaker && labels.length > 0) {
     const selector = labels.map(([key, value]) => `${key}=${value}`).join(', ')
     const what = `MetalLB's speakers run only on nodes with ${selector}; Berth's run on all.`

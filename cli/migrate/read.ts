@@ -1,0 +1,98 @@
+import { type plurals, resourcePath } from '../../crds/resources.ts'
+import { isNotFound } from '../../kube/api-error.ts'
+import { fieldOf } from '../../kube/json.ts'
+import type { Query, Transport } from '../../kube/transport.ts'
+import { clusterTimeMs, listAll } from '../read.ts'
+import type { Lists } from '../snapshot.ts'
+import type { Cluster } from './progress.ts'
+import { sourceOf } from './source.ts'
+
+/** A cluster in which MetalLB runs, and Berth may. */
+export interface ClusterRead {
+  /** All that is MetalLB's, each with its kind. */
+  readonly metallb: readonly unknown[]
+  readonly cluster: Cluster
+}
+
+/** Reads all that a migration is about. What is not installed is not there: neither program's kinds are missed. */
+export async function readCluster(
+  transport: Transport,
+  { namespace, metallbNamespace }: { readonly namespace: string; readonly metallbNamespace: string | undefined },
+): Promise<ClusterRead> {
+  const list = (path: string, filter: Query = {}): Promise<readonly unknown[]> =>
+    unlessMissing(listAll(transport, path, filter))
+  const of = async (apiVersion: string, kind: string, path: string, filter?: Query): Promise<readonly unknown[]> =>
+    (await list(path, filter)).map(object => ({ ...(object as object), apiVersion, kind }))
+  const metallbKind = (kind: string, plural: string, version = 'v1beta1'): Promise<readonly unknown[]> =>
+    of(`metallb.io/${version}`, kind, `/apis/metallb.io/${version}/${plural}`)
+  const workloads = (kind: string, plural: string): Promise<readonly (readonly unknown[])[]> =>
+    Promise.all(
+      ['app=metallb', 'app.kubernetes.io/name=metallb'].map(labelSelector =>
+        of('apps/v1', kind, `/apis/apps/v1/${plural}`, { labelSelector }),
+      ),
+    )
+  const peers = metallbKind('BGPPeer', 'bgppeers', 'v1beta2')
+  const found = await Promise.all([
+    workloads('Deployment', 'deployments').then(lists => lists.flat()),
+    workloads('DaemonSet', 'daemonsets').then(lists => lists.flat()),
+    metallbKind('IPAddressPool', 'ipaddresspools'),
+    metallbKind('AddressPool', 'addresspools'),
+    metallbKind('L2Advertisement', 'l2advertisements'),
+    metallbKind('BGPAdvertisement', 'bgpadvertisements'),
+    peers.then(async list => (list.length > 0 ? list : await metallbKind('BGPPeer', 'bgppeers'))),
+    metallbKind('BFDProfile', 'bfdprofiles'),
+    metallbKind('Community', 'communities'),
+    of('frrk8s.metallb.io/v1beta1', 'FRRConfiguration', '/apis/frrk8s.metallb.io/v1beta1/frrconfigurations'),
+  ])
+  const objects = found.flat()
+  const where = sourceOf(objects, metallbNamespace).installation.namespace
+  const maps = ['config', 'bgpextras', 'metallb-excludel2'].map(name =>
+    unlessMissing(one(transport, `/api/v1/namespaces/${where}/configmaps/${name}`)),
+  )
+  const configMaps = (await Promise.all(maps)).flat().map(map => ({ ...(map as object), kind: 'ConfigMap' }))
+  const [lists, announcers, deployments, takenAtMs] = await Promise.all([
+    readLists(list, namespace),
+    list('/apis/metallb.io/v1beta1/servicel2statuses'),
+    list(`/apis/apps/v1/namespaces/${namespace}/deployments`),
+    clusterTimeMs(transport),
+  ])
+  const berths = deployments.filter(object => {
+    const labels = fieldOf(fieldOf(object, 'metadata'), 'labels')
+    return fieldOf(labels, 'app.kubernetes.io/name') === 'berth'
+  })
+  return { metallb: [...objects, ...configMaps], cluster: { lists, takenAtMs, announcers, deployments: berths } }
+}
+
+async function readLists(list: (path: string) => Promise<readonly unknown[]>, namespace: string): Promise<Lists> {
+  const own = (kind: keyof typeof plurals) => list(resourcePath(kind, namespace))
+  const requests: { readonly [Kind in keyof Lists]: Promise<readonly unknown[]> } = {
+    ipAddressPools: own('IPAddressPool'),
+    l2Advertisements: own('L2Advertisement'),
+    bgpAdvertisements: own('BGPAdvertisement'),
+    bgpPeers: own('BGPPeer'),
+    bfdProfiles: own('BFDProfile'),
+    communities: own('Community'),
+    sessionRecords: own('BGPSessionStatus'),
+    layer2Records: list(resourcePath('ServiceL2Status')),
+    leases: list(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`),
+    services: list('/api/v1/services'),
+    endpointSlices: list('/apis/discovery.k8s.io/v1/endpointslices'),
+    nodes: list('/api/v1/nodes'),
+    namespaces: list('/api/v1/namespaces'),
+  }
+  const entries = Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const)
+  return Object.fromEntries(await Promise.all(entries)) as unknown as Lists
+}
+
+async function one(transport: Transport, path: string): Promise<readonly unknown[]> {
+  return [await transport.request<unknown>({ method: 'GET', path })]
+}
+
+async function unlessMissing(read: Promise<readonly unknown[]>): Promise<readonly unknown[]> {
+  try {
+    return await read
+  } catch (error) {
+    if (isNotFound(error)) return []
+    throw error
+  }
+}

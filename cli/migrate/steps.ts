@@ -1,0 +1,140 @@
+import { counted } from '../words.ts'
+import type { Conversion } from './convert.ts'
+import type { Progress } from './progress.ts'
+import { metallbLabel, type Workload } from './source.ts'
+
+/*
+ * How a cluster moves with every address staying what and where it is, and back. docs/migration.md says why in this order;
+ * here are the commands, with the names that things have in this cluster, and what is done already.
+ */
+
+/** One thing to do. */
+export interface Step {
+  readonly title: string
+  readonly done: boolean
+  /** As one types them. */
+  readonly commands: readonly string[]
+  /** How far it is, or what to wait for. */
+  readonly note: string
+}
+
+/** A class that no Service has: a controller that is told to serve it leaves all of them alone. */
+export const idleClass = 'berth.dev/idle'
+
+export interface StepOptions {
+  /** Berth's own namespace. */
+  readonly namespace: string
+}
+
+/** From MetalLB to Berth. */
+export function stepsToBerth(conversion: Conversion, progress: Progress, { namespace }: StepOptions): readonly Step[] {
+  const { installation } = conversion
+  const { objects, speakers, nodes, layer2, services, adopted, controller, sessions } = progress
+  const helm = helmWith(progress, namespace)
+  const installed = controller.alive && nodes.every(node => speakers.includes(node))
+  const written = objects.missing.length === 0
+  const isServing = controller.alive && controller.loadBalancerClass !== idleClass
+  const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
+  const stopped = installation.controller === undefined || installation.controller.replicas === 0
+  const gone = installation.speaker === undefined || installation.speaker.scheduled === 0
+  return [
+    {
+      title: 'Install Berth, told to leave every Service alone',
+      done: installed || isServing,
+      commands: [helm('--install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
+      note: `Wait until a speaker lives on every node: ${speakers.length} of ${nodes.length}.`,
+    },
+    {
+      title: "Write Berth's objects",
+      done: written,
+      commands: [`kubectl berth migrate from-metallb --apply${namespaceFlag(namespace)}`],
+      note:
+        "Each of Berth's speakers begins with the addresses that MetalLB announces from the same node. " +
+        `Wait until all are announced: ${layer2.announced} of ${counted(layer2.wanted, 'Service')} at layer 2.`,
+    },
+    {
+      title: "Stop MetalLB's controller, and let Berth's take the Services",
+      done: stopped && isServing && adopted >= services,
+      commands: [
+        ...(installation.controller ? [scale(installation.controller, 0)] : []),
+        helm('--reuse-values', `--set loadBalancerClass=${installation.controller?.loadBalancerClass ?? ''}`),
+      ],
+      note: `Wait until all are taken over: ${adopted} of ${counted(services, 'Service')}. New ones wait meanwhile.`,
+    },
+    {
+      title: `Let MetalLB's speakers go${byBGP ? ', node by node' : ''}`,
+      done: written && gone,
+      commands: installation.speaker ? leave(installation.speaker, byBGP ? nodes : []) : [],
+      note: byBGP
+        ? `By BGP a node has one session with a router: it is MetalLB's until its speaker there is gone. Wait after each node until kubectl berth peers shows its sessions Established: ${sessions.established} of ${sessions.wanted} now.`
+        : 'Nobody notices: Berth answers already, from the same hardware addresses.',
+    },
+    {
+      title: 'When all is well, take out MetalLB as it was put in',
+      done: false,
+      commands: [],
+      note: 'Until then the way back is open: kubectl berth migrate to-metallb.',
+    },
+  ]
+}
+
+/** From Berth back to MetalLB, as long as MetalLB's objects are there. */
+export function stepsToMetalLB(
+  conversion: Conversion,
+  progress: Progress,
+  { namespace }: StepOptions,
+): readonly Step[] {
+  const { installation } = conversion
+  const { controller, speaker } = installation
+  const helm = helmWith(progress, namespace)
+  const back = speaker !== undefined && speaker.scheduled > 0
+  const isIdle = progress.controller.loadBalancerClass === idleClass || !progress.controller.alive
+  return [
+    {
+      title: "Stop Berth's controller from assigning, and let MetalLB's take the Services",
+      done: isIdle && (controller?.replicas ?? 0) > 0,
+      commands: [
+        helm('--reuse-values', `--set loadBalancerClass=${idleClass}`),
+        ...(controller ? [scale(controller, 1)] : []),
+      ],
+      note: 'The addresses stand in the Services, and MetalLB takes them from there.',
+    },
+    {
+      title: "Let MetalLB's speakers come back",
+      done: back,
+      commands: [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
+      note: 'Wait until they announce everything: kubectl get servicel2statuses.metallb.io -A. By BGP they wait for their turn.',
+    },
+    {
+      title: 'Take Berth out',
+      done: progress.speakers.length === 0,
+      commands: [`helm uninstall ${progress.controller.release} --namespace ${namespace}`],
+      note: 'Its objects stay, should you come again. docs/install.md says what else does.',
+    },
+  ]
+}
+
+function helmWith({ controller }: Progress, namespace: string): (...flags: readonly string[]) => string {
+  return (...flags) => `helm upgrade ${controller.release} charts/berth --namespace ${namespace} ${flags.join(' ')}`
+}
+
+function namespaceFlag(namespace: string): string {
+  return namespace === 'berth-system' ? '' : ` --namespace ${namespace}`
+}
+
+function scale({ namespace, name }: Workload, replicas: number): string {
+  return `kubectl --namespace ${namespace} scale deployment ${name} --replicas=${replicas}`
+}
+
+/** Nodes are left one by one by taking a label off, which no pod elsewhere is restarted for. */
+function leave({ namespace, name }: Workload, nodes: readonly string[]): readonly string[] {
+  const template = { spec: { nodeSelector: { [metallbLabel]: 'true' } } }
+  const patch = { spec: { updateStrategy: { type: 'OnDelete', rollingUpdate: null }, template } }
+  return [
+    `kubectl label nodes --all --overwrite ${metallbLabel}=true`,
+    `kubectl --namespace ${namespace} patch daemonset ${name} --patch '${JSON.stringify(patch)}'`,
+    ...(nodes.length === 0
+      ? [`kubectl label nodes --all ${metallbLabel}-`]
+      : nodes.map(node => `kubectl label node ${node} ${metallbLabel}-`)),
+  ]
+}
