@@ -10,6 +10,7 @@ import { address, labelled, onlyFor, pool } from './test-values.ts'
 
 const http: SharingClaim = { key: undefined, backends: 'Cluster', ports: [{ protocol: 'TCP', port: 80 }] }
 const four: FamilyWish = { kind: 'one', family: 'IPv4' }
+const station = { mac: '02:00:00:00:00:66', interface: 'eth0', seenAtMs: 0 }
 const namespaces = namespacesFrom(
   new Map([
     ['default', {}],
@@ -89,8 +90,8 @@ describe('a request that is refused', () => {
       'for-blue': { kind: 'labelsNotSelected', selectors: [labelled('colour', 'blue')] },
       'on-request': { kind: 'autoAssignOff' },
       six: { kind: 'familyMissing', family: 'IPv4' },
-      full: { kind: 'exhausted', family: 'IPv4', size: 1n, inUse: 1n },
-      buggy: { kind: 'exhausted', family: 'IPv4', size: 0n, inUse: 0n },
+      full: { kind: 'exhausted', family: 'IPv4', size: 1n, inUse: 1n, conflicting: 0n },
+      buggy: { kind: 'exhausted', family: 'IPv4', size: 0n, inUse: 0n, conflicting: 0n },
       broken: { kind: 'setAside', reason: 'Invalid', message: 'spec.addresses[0] is not a range' },
     })
   })
@@ -248,7 +249,7 @@ describe('a request that is granted', () => {
 
 const models = {
   pools: [
-    pool('a', ['192.0.2.254-192.0.3.2', '192.0.2.0/30', '2001:db8::/126']),
+    pool('a', ['192.0.2.254-192.0.3.2', '192.0.2.0/30', '2001:db8::/126'], { avoidConflicts: true }),
     pool('b', ['198.51.100.252-198.51.101.1', '2001:db8:1::/127'], { avoidBuggyIPs: true }),
     pool('c', ['203.0.113.0/31'], { autoAssign: false }),
   ],
@@ -265,16 +266,20 @@ function* everyAddress(one: IPAddressPool, family: IpFamily): Generator<Address>
 
 function naive(
   grants: readonly Grant[],
+  taken: ReadonlySet<string>,
   wish: FamilyWish,
   claim: SharingClaim,
   poolName: string | undefined,
 ): string | undefined {
   const pick = (one: IPAddressPool, family: IpFamily): Address | undefined =>
-    everyAddress(one, family).find(candidate =>
-      grants.every(
-        held =>
-          !held.addresses.some(each => formatAddress(each) === formatAddress(candidate)) || mayShare(claim, held.claim),
-      ),
+    everyAddress(one, family).find(
+      candidate =>
+        !(one.avoidConflicts && taken.has(formatAddress(candidate))) &&
+        grants.every(
+          held =>
+            !held.addresses.some(each => formatAddress(each) === formatAddress(candidate)) ||
+            mayShare(claim, held.claim),
+        ),
     )
   const primary = wish.kind === 'one' ? wish.family : wish.primary
   const other: IpFamily = primary === 'IPv4' ? 'IPv6' : 'IPv4'
@@ -316,25 +321,37 @@ describe('under any sequence of requests and releases', () => {
       primary: fc.constantFrom<IpFamily>('IPv4', 'IPv6'),
     }),
   )
+  // Of the pool that avoids them, of one that does not, of none.
+  const some = ['192.0.2.254', '192.0.3.0', '192.0.2.0', '2001:db8::', '2001:db8::1', '198.51.100.252', '203.0.113.9']
   const step = fc.record({
     service: fc.integer({ min: 0, max: 24 }),
     wish,
     claim,
     pool: fc.constantFrom(undefined, undefined, 'a', 'c'),
     releases: fc.boolean(),
+    /** Another station turns out to have an address, or has had one long ago. */
+    other: fc.option(fc.record({ address: fc.constantFrom(...some), comes: fc.boolean() }), { freq: 2 }),
   })
 
-  it('answers as the model does', () => {
+  it('answers as the model does, whatever other stations have', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), steps => {
         const ledger: Ledger = createLedger(models.pools)
+        const taken = new Map<string, Address>()
         for (const one of steps) {
           const service = `default/s${one.service}` as const
           ledger.release(service)
+          if (one.other) {
+            const other = address(one.other.address)
+            if (one.other.comes) taken.set(one.other.address, other)
+            else taken.delete(one.other.address)
+            if (one.other.comes) ledger.avoid({ address: other, ...station })
+            else ledger.retry(other)
+          }
           if (one.releases) continue
           const more = { service, wish: one.wish, claim: one.claim, pool: one.pool }
           const answer = allocate({ pools: models.pools, setAside: [] }, namespaces, ledger, request(more))
-          const expected = naive([...ledger.grants.values()], one.wish, one.claim, one.pool)
+          const expected = naive([...ledger.grants.values()], new Set(taken.keys()), one.wish, one.claim, one.pool)
           const isGranted = answer.kind === 'allocation'
           expect(isGranted ? addressesOf(answer) : undefined).toBe(expected)
           const considered = one.pool === undefined ? ['a', 'b', 'c'] : [one.pool]
@@ -344,11 +361,16 @@ describe('under any sequence of requests and releases', () => {
         for (const each of models.pools) {
           for (const family of ['IPv4', 'IPv6'] as const) {
             const all = [...everyAddress(each, family)].map(formatAddress)
+            const avoided = new Set(each.avoidConflicts ? [...taken.values()].map(formatAddress) : [])
             const held = new Set([...ledger.grants.values()].flatMap(({ addresses }) => addresses.map(formatAddress)))
             expect(ledger.usage(each.name, family)).toEqual(
               all.length === 0
                 ? undefined
-                : { size: BigInt(all.length), inUse: BigInt(all.filter(text => held.has(text)).length) },
+                : {
+                    size: BigInt(all.length),
+                    inUse: BigInt(all.filter(text => held.has(text)).length),
+                    conflicting: BigInt(all.filter(text => avoided.has(text) && !held.has(text)).length),
+                  },
             )
           }
         }

@@ -2,7 +2,7 @@ import type { IPAddressPool } from '../crds/config.ts'
 import type { ServiceKey } from '../kube/service.ts'
 import { type Address, type IpFamily, sameAddress } from '../net/address.ts'
 import { contains } from '../net/range.ts'
-import type { LedgerView } from './ledger.ts'
+import type { LedgerView, PoolUsage } from './ledger.ts'
 import {
   type AdmissionObjection,
   type Applicant,
@@ -44,7 +44,7 @@ export type PoolObjection =
   | { readonly kind: 'setAside'; readonly reason: string; readonly message: string }
   | { readonly kind: 'autoAssignOff' }
   | { readonly kind: 'familyMissing'; readonly family: IpFamily }
-  | { readonly kind: 'exhausted'; readonly family: IpFamily; readonly size: bigint; readonly inUse: bigint }
+  | ({ readonly kind: 'exhausted'; readonly family: IpFamily } & PoolUsage)
   | { readonly kind: 'addressOutside'; readonly address: Address }
   | { readonly kind: 'addressAvoided'; readonly address: Address }
   | {

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
+import { latestConflicts } from '../crds/pool-conflicts.ts'
 import type { ConfigVerdict } from '../crds/resolve.ts'
-import { resourcePath } from '../crds/resources.ts'
+import { type IPAddressPoolStatus, resourcePath } from '../crds/resources.ts'
 import { isConflict, isNotFound } from '../kube/api-error.ts'
 import { patchStatus } from '../kube/apply.ts'
-import { setCondition } from '../kube/conditions.ts'
+import { formatTime, setCondition } from '../kube/conditions.ts'
 import { createQueue, type Queue } from '../kube/queue.ts'
 import type { Transport } from '../kube/transport.ts'
-import type { IpFamily } from '../net/address.ts'
+import { formatAddress, type IpFamily } from '../net/address.ts'
 import type { ConfigWatch } from './config-watch.ts'
 import type { LedgerView } from './ledger.ts'
 import { fieldManager } from './reconcile.ts'
@@ -65,7 +66,10 @@ export function createConfigStatus(options: ConfigStatusOptions): ConfigStatus {
       { type: 'Ready', status, reason, message, observedGeneration },
       new Date(),
     )
-    const counts = kind === 'IPAddressPool' ? { ...poolCounts(ledger, verdict.name), observedGeneration } : {}
+    const counts =
+      kind === 'IPAddressPool'
+        ? { ...poolCounts(ledger, verdict.name), ...poolConflicts(ledger, verdict.name), observedGeneration }
+        : {}
     const told = `${verdict.uid} ${JSON.stringify(counts)}`
     if (conditions === verdict.conditions && written.get(id) === told) return
     try {
@@ -103,16 +107,36 @@ function idOf({ kind, key }: Pick<ConfigVerdict, 'kind' | 'key'>): string {
 
 /** The pool's numbers; zeros where it is not in use. */
 export function poolCounts(ledger: LedgerView, pool: string): PoolCounts {
-  const none = { size: 0n, inUse: 0n }
-  const of = (family: IpFamily): typeof none => ledger.usage(pool, family) ?? none
+  const of = (family: IpFamily): { readonly inUse: bigint; readonly free: bigint } => {
+    const usage = ledger.usage(pool, family)
+    return usage ? { inUse: usage.inUse, free: usage.size - usage.inUse - usage.conflicting } : { inUse: 0n, free: 0n }
+  }
   const [four, six] = [of('IPv4'), of('IPv6')]
   return {
     assigned: formatCount(four.inUse + six.inUse),
-    available: formatCount(four.size - four.inUse + six.size - six.inUse),
+    available: formatCount(four.free + six.free),
     assignedIPv4: clamped(four.inUse),
     assignedIPv6: clamped(six.inUse),
-    availableIPv4: clamped(four.size - four.inUse),
-    availableIPv6: clamped(six.size - six.inUse),
+    availableIPv4: clamped(four.free),
+    availableIPv6: clamped(six.free),
+  }
+}
+
+/** What other stations have of a pool; null, which takes the fields away, where the pool does not look for that. */
+export function poolConflicts(
+  ledger: LedgerView,
+  pool: string,
+): Pick<IPAddressPoolStatus, 'conflicting' | 'conflicts'> | { readonly conflicting: null; readonly conflicts: null } {
+  const conflicts = ledger.conflictsIn(pool)
+  if (!conflicts) return { conflicting: null, conflicts: null }
+  return {
+    conflicting: conflicts.length,
+    conflicts: latestConflicts(conflicts).map(({ address, mac, interface: on, seenAtMs }) => ({
+      address: formatAddress(address),
+      macAddress: mac,
+      interface: on,
+      lastSeen: formatTime(new Date(seenAtMs)),
+    })),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AddressConflict } from '../crds/parsed.ts'
 import type { Labels } from '../crds/selector.ts'
 import type { Service, ServiceKey } from '../kube/service.ts'
 import type { Address } from '../net/address.ts'
@@ -22,6 +23,8 @@ export interface DeskOptions {
   readonly loadBalancerClass: string | undefined
   /** Called for every Service for which the desk has decided something that is not written yet. */
   readonly onWork: (key: ServiceKey) => void
+  /** Milliseconds since the epoch; without it nothing that other stations have is ever tried again. */
+  readonly now?: () => number
   /** Called when the use of a pool changes. */
   readonly onUse?: (pool: string) => void
 }
@@ -32,6 +35,10 @@ export interface Desk {
   readonly waiting: number
   /** The order that the API server's objects are brought in: first of all, what is assigned already is taken over. */
   adopt(): void
+  /** What other stations had when it was last written down: what was seen not long ago is given to nobody. */
+  recall(conflicts: Iterable<AddressConflict>): void
+  /** Time has passed: what other stations had long ago is tried again. To be called now and then. */
+  retryConflicts(): void
   /** Decides about every Service, oldest first. */
   reviewAll(): void
   /** Decides about one Service and returns what is to be written to it. Others may become work through what it frees. */
@@ -42,7 +49,11 @@ export interface Desk {
   setNamespace(name: string, labels: Labels | undefined): void
 }
 
-export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskOptions): Desk {
+/** For so long nobody gets an address that another station had when a speaker looked. */
+export const conflictLastsMs = 600_000
+
+export function createDesk(options: DeskOptions): Desk {
+  const { services, loadBalancerClass, now = () => 0, onWork, onUse } = options
   const ledger = createLedger()
   const labelsByNamespace = new Map<string, Labels>()
   let namespaces = namespacesFrom(labelsByNamespace)
@@ -69,6 +80,8 @@ export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskO
     if (grant && grant.uid !== services.get(key)?.uid) release(grant)
     const actions = planService(observe(key), key)
     for (const action of actions) enter(action)
+    // What was not held could not be replaced yet; it is now.
+    if (!grant && actions.some(({ kind }) => kind === 'avoid')) onWork(key)
     return actions.filter(isWritten)
   }
 
@@ -86,6 +99,11 @@ export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskO
         if (grant) release(grant)
         return
       }
+      case 'avoid': {
+        ledger.avoid({ ...action.taken, seenAtMs: now() })
+        onUse?.(action.taken.pool)
+        return
+      }
       case 'wait':
         return ledger.wait(action.waiter)
       case 'stopWaiting':
@@ -94,6 +112,7 @@ export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskO
       case 'clearIngress':
       case 'setPoolAnnotation':
       case 'setCondition':
+      case 'setSettled':
       case 'recordEvent':
         return
     }
@@ -127,6 +146,23 @@ export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskO
     }
   }
 
+  function retryConflicts(): void {
+    const lookedAt = new Set<ServiceKey>()
+    for (const { address, seenAtMs } of ledger.conflicts) {
+      if (now() < seenAtMs + conflictLastsMs) continue
+      ledger.retry(address)
+      const holders = ledger.holdersOf(address)
+      for (const { service } of holders) lookedAt.add(service)
+      const pool = ledger.place(address)?.space.pool.name
+      if (pool === undefined || holders.length > 0) continue
+      toHandOn.push({ pool, address })
+      onUse?.(pool)
+    }
+    // Whoever has one of them still is looked at: it may be in use elsewhere as ever.
+    for (const key of lookedAt) if (take(key).length > 0) onWork(key)
+    handOn()
+  }
+
   function servicesByAge(which: (service: Service) => boolean): Service[] {
     return [...services.values()].filter(which).sort(compareAge)
   }
@@ -151,6 +187,12 @@ export function createDesk({ services, loadBalancerClass, onWork, onUse }: DeskO
       }
       isOpen = true
     },
+    recall(conflicts) {
+      for (const conflict of conflicts) {
+        if (now() < conflict.seenAtMs + conflictLastsMs) ledger.avoid(conflict)
+      }
+    },
+    retryConflicts,
     reviewAll() {
       for (const key of ledger.grants.keys()) if (!services.get(key)) take(key)
       reviewSome(() => true)
@@ -176,5 +218,19 @@ interface Freed {
 
 /** Whether the action is about the Service itself, not only about the ledger. */
 function isWritten(action: ServiceAction): boolean {
-  return action.kind !== 'hold' && action.kind !== 'release' && action.kind !== 'wait' && action.kind !== 'stopWaiting'
+  switch (action.kind) {
+    case 'hold':
+    case 'avoid':
+    case 'release':
+    case 'wait':
+    case 'stopWaiting':
+      return false
+    case 'setIngress':
+    case 'clearIngress':
+    case 'setPoolAnnotation':
+    case 'setCondition':
+    case 'setSettled':
+    case 'recordEvent':
+      return true
+  }
 }

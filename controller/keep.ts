@@ -35,6 +35,14 @@ export type LossReason =
   | { readonly kind: 'familyNotWanted'; readonly wish: FamilyWish }
   | { readonly kind: 'notInPoolOfOther'; readonly pool: string }
   | { readonly kind: 'held'; readonly holder: ServiceKey; readonly obstacles: readonly SharingObstacle[] }
+  /** Never announced, and another station has it. */
+  | {
+      readonly kind: 'inUseElsewhere'
+      readonly pool: string
+      readonly mac: string
+      readonly interface: string
+      readonly instead: Address | undefined
+    }
   | { readonly kind: 'secondFamilyRequired'; readonly family: IpFamily; readonly objection: PoolObjection }
   | { readonly kind: 'replacedByHand' }
 

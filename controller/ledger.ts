@@ -1,4 +1,5 @@
 import type { IPAddressPool } from '../crds/config.ts'
+import type { AddressConflict } from '../crds/parsed.ts'
 import type { ServiceKey, ServicePort } from '../kube/service.ts'
 import { type Address, type IpFamily } from '../net/address.ts'
 import { createPoolMap, type Place, type PoolMap } from './pool-space.ts'
@@ -39,11 +40,30 @@ export interface LedgerView {
   /** The first address of the pool, in its order of use, that nobody holds or whose holders share with the claim. */
   lowestAvailable(pool: string, family: IpFamily, claim: SharingClaim): Address | undefined
   /** How many addresses of the pool can be handed out, and how many of them are; undefined where it has none of the family. */
-  usage(pool: string, family: IpFamily): { readonly size: bigint; readonly inUse: bigint } | undefined
+  usage(pool: string, family: IpFamily): PoolUsage | undefined
+  /** That another station has the address, as far as is remembered. */
+  conflictAt(address: Address): AddressConflict | undefined
+  /** What is remembered of the addresses of a pool that nobody holds; undefined where the pool hands out what others have. */
+  conflictsIn(pool: string): readonly AddressConflict[] | undefined
+  /** How many addresses of the pool one station has, as far as is remembered. */
+  countOf(mac: string, pool: string): number
   waiterOf(service: ServiceKey): Waiter | undefined
 }
 
+/** The addresses of one family of a pool, counted. */
+export interface PoolUsage {
+  readonly size: bigint
+  readonly inUse: bigint
+  /** Given to nobody, since another station has them. */
+  readonly conflicting: bigint
+}
+
 export interface Ledger extends LedgerView {
+  /** Another station has the address: where its pool looks for that (avoidConflicts), it is given to nobody who does not ask for it. */
+  avoid(conflict: AddressConflict): void
+  /** The address may be tried again. */
+  retry(address: Address): void
+  readonly conflicts: Iterable<AddressConflict>
   /** Replaces what the Service held. */
   hold(grant: Grant): void
   release(service: ServiceKey): void
@@ -71,6 +91,7 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
   const groups = new Map<string, SharingGroup>()
   const waiters = new Map<ServiceKey, Waiter>()
   const lines = new Map<string, Waiter[]>()
+  const conflicts: Readonly<Record<IpFamily, Map<bigint, AddressConflict>>> = { IPv4: new Map(), IPv6: new Map() }
   let map: PoolMap = createPoolMap(pools)
 
   function place(address: Address): Place | undefined {
@@ -91,6 +112,7 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
         holders[address.family].set(address.value, [grant])
         const at = place(address)
         at?.space.used.add(at.number)
+        at?.space.conflicting.delete(at.number)
       }
       joinGroup(grant.claim, address)
     }
@@ -106,10 +128,28 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
       else {
         holders[address.family].delete(address.value)
         const at = place(address)
-        at?.space.used.delete(at.number)
+        if (at && isAvoided(address, at)) at.space.conflicting.add(at.number)
+        else at?.space.used.delete(at.number)
       }
       leaveGroup(grant.claim, address, rest.length === 0)
     }
+  }
+
+  /** Whether nobody gets the address for another station's sake. */
+  function isAvoided(address: Address, at: Place | undefined): boolean {
+    return at?.space.pool.avoidConflicts === true && conflicts[address.family].has(address.value)
+  }
+
+  /** Takes an address that nobody holds out of what is free. */
+  function setAside(address: Address): void {
+    const at = place(address)
+    if (!at || !isAvoided(address, at) || holdersOf(address).length > 0) return
+    at.space.used.add(at.number)
+    at.space.conflicting.add(at.number)
+  }
+
+  function allConflicts(): AddressConflict[] {
+    return [...conflicts.IPv4.values(), ...conflicts.IPv6.values()]
   }
 
   function joinGroup(claim: SharingClaim, address: Address): void {
@@ -158,7 +198,7 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
     let lowest: bigint | undefined
     for (const address of group.addresses.values()) {
       const at = place(address)
-      if (!at || at.space.pool.name !== pool || at.number >= (lowest ?? limit)) continue
+      if (!at || at.space.pool.name !== pool || at.number >= (lowest ?? limit) || isAvoided(address, at)) continue
       if (holdersOf(address).every(holder => mayShare(claim, holder.claim))) lowest = at.number
     }
     return lowest
@@ -196,7 +236,33 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
     lowestAvailable,
     usage(pool, family) {
       const space = map.space(pool, family)
-      return space && { size: space.size, inUse: space.used.count }
+      if (!space) return undefined
+      const conflicting = space.conflicting.count
+      return { size: space.size, inUse: space.used.count - conflicting, conflicting }
+    },
+    conflictAt: ({ family, value }) => conflicts[family].get(value),
+    conflictsIn(pool) {
+      const isOf = ({ address }: AddressConflict): boolean => {
+        const at = place(address)
+        return at?.space.pool.name === pool && at.space.conflicting.has(at.number)
+      }
+      const avoids = map.spaces.some(space => space.pool.name === pool && space.pool.avoidConflicts)
+      return avoids ? allConflicts().filter(isOf) : undefined
+    },
+    countOf: (mac, pool) =>
+      allConflicts().filter(one => one.mac === mac && place(one.address)?.space.pool.name === pool).length,
+    get conflicts() {
+      return allConflicts()
+    },
+    avoid(conflict) {
+      const { address } = conflict
+      conflicts[address.family].set(address.value, conflict)
+      setAside(address)
+    },
+    retry(address) {
+      const at = place(address)
+      if (at?.space.conflicting.delete(at.number)) at.space.used.delete(at.number)
+      conflicts[address.family].delete(address.value)
     },
     get waiting() {
       return waiters.size
@@ -215,6 +281,7 @@ export function createLedger(pools: readonly IPAddressPool[] = []): Ledger {
           at?.space.used.add(at.number)
         }
       }
+      for (const { address } of allConflicts()) setAside(address)
     },
   }
 }

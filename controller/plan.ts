@@ -1,9 +1,11 @@
 import type { Condition, Service, ServiceKey } from '../kube/service.ts'
+import { type SettledCondition, settledCondition } from '../kube/settled.ts'
 import { type Address, sameAddress } from '../net/address.ts'
 import { type AllocationRequest, allocate, otherFamily, type Refusal } from './allocator.ts'
+import { replacementOf, type Stuck, settledAfter, type Taken, takenAt, takenOf } from './avoid.ts'
 import { type Circumstances, includesAddress, type Loss, type MissingFamily, type Review, review } from './keep.ts'
 import type { Grant, LedgerView, Waiter, WaitingLine } from './ledger.ts'
-import { type Wording, wordAllocation, wordLosses, wordMissing, wordRefusal } from './refusal.ts'
+import { type Wording, wordAllocation, wordLosses, wordMissing, wordRefusal, wordStuck } from './refusal.ts'
 import { isOfClass, isRefusal, requestOf, shownAddresses, showsExactly } from './request.ts'
 import { claimOf, sameClaim } from './sharing.ts'
 
@@ -19,16 +21,18 @@ export interface Snapshot extends Circumstances {
   readonly loadBalancerClass: string | undefined
 }
 
-/** One step; those of a plan are taken in order. The first four change the ledger, the others the Service. */
+/** One step; those of a plan are taken in order. The first five change the ledger, the others the Service. */
 export type ServiceAction =
   | { readonly kind: 'hold'; readonly grant: Grant }
   | { readonly kind: 'release'; readonly service: ServiceKey }
   | { readonly kind: 'wait'; readonly waiter: Waiter }
   | { readonly kind: 'stopWaiting'; readonly service: ServiceKey }
+  | { readonly kind: 'avoid'; readonly taken: Taken }
   | { readonly kind: 'setIngress'; readonly addresses: readonly Address[] }
   | { readonly kind: 'clearIngress' }
   | { readonly kind: 'setPoolAnnotation'; readonly pool: string | undefined }
   | { readonly kind: 'setCondition'; readonly condition: AllocatedCondition | undefined }
+  | { readonly kind: 'setSettled'; readonly condition: SettledCondition | undefined }
   | {
       readonly kind: 'recordEvent'
       readonly type: 'Normal' | 'Warning'
@@ -44,6 +48,8 @@ export type EventReason =
   | 'AddressLost'
   | 'AddressConflict'
   | 'AddressReleased'
+  | 'AddressAvoided'
+  | 'AddressInUse'
   | 'SecondFamilyMissing'
   | 'RequestUnreadable'
 
@@ -76,6 +82,9 @@ type Decision =
       readonly addresses: readonly Address[]
       readonly missing: MissingFamily | undefined
       readonly losses: readonly Loss[]
+      /** What another station has, and what of it nothing is there to replace. */
+      readonly taken: readonly Taken[]
+      readonly stuck: Stuck | undefined
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly losses: readonly Loss[] }
 
@@ -86,11 +95,10 @@ function decide(snapshot: Snapshot, service: Service): Decision {
   const grant = snapshot.ledger.grantOf(service.key)
   const hint = grant?.pool ?? service.allocatedFromPool
   const ofShown = review(snapshot, request, shown, service.allocatedFromPool ?? hint)
-  const standing = standingReview(snapshot, request, grant, shown, ofShown)
-  if (standing.kept) {
-    const { pool, addresses } = standing.kept
-    return { kind: 'granted', pool, addresses, missing: standing.missing, losses: lossesOf(shown, addresses, ofShown) }
-  }
+  const takenOfShown = takenOf(snapshot, service, request, shown)
+  const standing = standingReview(snapshot, request, grant, shown, ofShown, takenOfShown)
+  const { kept, missing } = standing
+  if (kept) return keepOrReplace(snapshot, service, request, { kept, missing }, { ...ofShown, taken: takenOfShown })
   if (service.request.problem !== undefined) {
     const refusal: Refusal = { kind: 'requestUnreadable', problem: service.request.problem }
     return { kind: 'refused', refusal, losses: ofShown.losses }
@@ -102,9 +110,45 @@ function decide(snapshot: Snapshot, service: Service): Decision {
     pool: answer.pool,
     addresses: answer.addresses,
     missing: missingAfter(snapshot, request, answer.addresses, answer.pool),
-    losses: lossesOf(shown, answer.addresses, ofShown),
+    losses: lossesOf(shown, answer.addresses, { ...ofShown, taken: [] }),
+    taken: [],
+    stuck: undefined,
   }
 }
+
+/** What may stay stays, but for what was never announced and another station has. */
+function keepOrReplace(
+  snapshot: Snapshot,
+  service: Service,
+  request: AllocationRequest,
+  { kept, missing }: Standing,
+  ofShown: ShownReview,
+): Decision {
+  const shown = shownAddresses(service)
+  const stays = (stuck: Stuck | undefined): Decision => ({
+    kind: 'granted',
+    ...kept,
+    missing,
+    losses: lossesOf(shown, kept.addresses, ofShown),
+    taken: ofShown.taken,
+    stuck,
+  })
+  const taken = takenOf(snapshot, service, request, kept.addresses)
+  // What is not held yet could be handed out once more.
+  if (taken.length === 0 || !snapshot.ledger.grantOf(service.key)) return stays(undefined)
+  const answer = replacementOf(snapshot, request, kept, taken)
+  if (answer.kind === 'stuck') return stays(answer)
+  const { pool, addresses } = answer
+  const missingNow = missingAfter(snapshot, request, addresses, pool)
+  const losses = lossesOf(shown, addresses, ofShown)
+  return { kind: 'granted', pool, addresses, missing: missingNow, losses, taken, stuck: undefined }
+}
+
+/** What a Service has and may keep. */
+type Standing = Pick<Review, 'missing'> & { readonly kept: NonNullable<Review['kept']> }
+
+/** What of the shown addresses may stay, and which of them other stations have. */
+type ShownReview = Pick<Review, 'losses'> & { readonly taken: readonly Taken[] }
 
 /**
  * Held or shown: what the ledger says counts, since a status can be old or wiped by hand. Only where the ledger's own word
@@ -116,21 +160,32 @@ function standingReview(
   grant: Grant | undefined,
   shown: readonly Address[],
   ofShown: Review,
+  taken: readonly Taken[],
 ): Review {
   if (!grant) return ofShown
   const isKnown = grant.published || shown.every(address => includesAddress(grant.addresses, address))
-  if (!isKnown && ofShown.kept && ofShown.losses.length === 0) return ofShown
+  // What is being replaced is shown until the replacement is written.
+  const isLeft = shown.some(one => takenAt(taken, one) && !includesAddress(grant.addresses, one))
+  if (!isKnown && !isLeft && ofShown.kept && ofShown.losses.length === 0) return ofShown
   return review(snapshot, request, grant.addresses, grant.pool)
 }
 
 /** Why each address that the Service shows is not among those that it is to have. */
-function lossesOf(shown: readonly Address[], addresses: readonly Address[], ofShown: Review): readonly Loss[] {
+function lossesOf(
+  shown: readonly Address[],
+  addresses: readonly Address[],
+  { losses, taken }: ShownReview,
+): readonly Loss[] {
   return shown
     .filter(address => !includesAddress(addresses, address))
-    .map(
-      address =>
-        ofShown.losses.find(loss => sameAddress(loss.address, address)) ?? { address, kind: 'replacedByHand' as const },
-    )
+    .map((address): Loss => {
+      const known = losses.find(loss => sameAddress(loss.address, address))
+      if (known) return known
+      const other = takenAt(taken, address)
+      if (!other) return { address, kind: 'replacedByHand' }
+      const instead = addresses.find(one => one.family === address.family)
+      return { address, kind: 'inUseElsewhere', pool: other.pool, mac: other.mac, interface: other.interface, instead }
+    })
 }
 
 /** A Service that prefers two families and was given one at its first allocation: no pool had both. */
@@ -158,29 +213,36 @@ function carryOut(snapshot: Snapshot, service: Service, decision: Decision): rea
 }
 
 function carryOutGrant(
-  { ledger }: Snapshot,
+  snapshot: Snapshot,
   service: Service,
   decision: Decision & { readonly kind: 'granted' },
 ): readonly ServiceAction[] {
-  const { pool, addresses, missing, losses } = decision
+  const { ledger } = snapshot
+  const { pool, addresses, missing, losses, taken, stuck } = decision
   const actions: ServiceAction[] = []
+  for (const one of taken) if (!ledger.conflictAt(one.address)) actions.push({ kind: 'avoid', taken: one })
   const before = ledger.grantOf(service.key)
   const isShown = showsExactly(service, addresses)
   const wasPublished = before?.published === true && sameInOrder(before.addresses, addresses)
   const grant = grantFor(service, pool, addresses, isShown || wasPublished)
   if (!before || !sameGrant(before, grant)) actions.push({ kind: 'hold', grant })
   const isUsedUp = missing?.objection.kind === 'exhausted'
-  actions.push(...lineUp(ledger, service, isUsedUp ? [{ pool, family: missing.family }] : undefined))
+  const lines = [...(isUsedUp ? [{ pool, family: missing.family }] : []), ...linesOfStuck(stuck)]
+  actions.push(...lineUp(ledger, service, lines.length > 0 ? lines : undefined))
 
   if (!isShown) actions.push({ kind: 'setIngress', addresses })
   if (service.allocatedFromPool !== pool) actions.push({ kind: 'setPoolAnnotation', pool })
   const condition = grantedCondition(service, decision)
   const isNews = !conditionIsCurrent(service, condition)
   if (isNews) actions.push({ kind: 'setCondition', condition })
+  const request = requestOf(service)
+  const settled = isRefusal(request) ? undefined : settledAfter(snapshot, service, request, addresses)
+  actions.push(...setSettled(service, settled))
 
   if (losses.length > 0) actions.push(lossEvent(losses))
   const added = addresses.filter(address => !includesAddress(shownAddresses(service), address))
   if (added.length > 0) actions.push(event('Normal', 'IPAllocated', wordAllocation(added, pool)))
+  if (isNews && stuck) actions.push(event('Warning', 'AddressInUse', wordStuck(stuck)))
   if (isNews && missing) actions.push(event('Normal', 'SecondFamilyMissing', wordMissing(missing)))
   if (isNews && service.request.problem !== undefined)
     actions.push(event('Warning', 'RequestUnreadable', condition.message))
@@ -197,6 +259,7 @@ function carryOutRefusal(
   actions.push(...lineUp(ledger, service, linesThatCouldHelp(refusal)))
   if (service.ingress.length > 0) actions.push({ kind: 'clearIngress' })
   if (service.allocatedFromPool !== undefined) actions.push({ kind: 'setPoolAnnotation', pool: undefined })
+  actions.push(...setSettled(service, undefined))
   const words = wordRefusal(refusal)
   const current: AllocatedCondition = { status: 'False', reason: words.reason, message: fitting(words.text) }
   if (losses.length > 0) actions.push(lossEvent(losses))
@@ -210,7 +273,7 @@ function carryOutRefusal(
 
 function grantedCondition(
   service: Service,
-  { pool, addresses, missing, losses }: Decision & { readonly kind: 'granted' },
+  { pool, addresses, missing, losses, stuck }: Decision & { readonly kind: 'granted' },
 ): AllocatedCondition {
   const text = wordAllocation(addresses, pool)
   const { problem } = service.request
@@ -218,6 +281,7 @@ function grantedCondition(
     const message = `${text} It stays as it is, since the request cannot be read: ${problem}`
     return { status: 'True', reason: 'RequestUnreadable', message }
   }
+  if (stuck) return { status: 'True', reason: 'AddressInUse', message: fitting(`${text} ${wordStuck(stuck)}`) }
   if (missing) return { status: 'True', reason: 'SecondFamilyMissing', message: `${text} ${wordMissing(missing)}` }
   if (losses.length > 0) return { status: 'True', reason: 'Reassigned', message: `${text} ${wordLosses(losses).text}` }
   return { status: 'True', reason: 'Allocated', message: text }
@@ -255,6 +319,27 @@ function lineUp(
   return [{ kind: 'wait', waiter: { service: key, creationTimestampMs, uid, lines } }]
 }
 
+/** Brings the condition Settled in line; most Services have none. */
+function setSettled(service: Service, condition: SettledCondition | undefined): readonly ServiceAction[] {
+  const present = service.conditions.find(({ type }) => type === settledCondition)
+  if (present?.status === condition?.status && present?.message === condition?.message) return []
+  return [{ kind: 'setSettled', condition }]
+}
+
+function linesOfStuck(stuck: Stuck | undefined): readonly WaitingLine[] {
+  switch (stuck?.why.kind) {
+    case 'refused':
+      return linesThatCouldHelp(stuck.why.refusal)
+    case 'objection': {
+      const { pool, objection } = stuck.why
+      return objection.kind === 'exhausted' ? [{ pool, family: objection.family }] : []
+    }
+    case 'answersForAll':
+    case undefined:
+      return []
+  }
+}
+
 /** Where an address that is freed or becomes shareable could end the wait. */
 function linesThatCouldHelp(refusal: Refusal): readonly WaitingLine[] {
   if (refusal.kind !== 'noPoolFits') return []
@@ -289,6 +374,7 @@ function wipe(service: Service): readonly ServiceAction[] {
   if (service.ingress.length > 0) actions.push({ kind: 'clearIngress' })
   if (service.allocatedFromPool !== undefined) actions.push({ kind: 'setPoolAnnotation', pool: undefined })
   if (condition) actions.push({ kind: 'setCondition', condition: undefined })
+  actions.push(...setSettled(service, undefined))
   return actions
 }
 

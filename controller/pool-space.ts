@@ -19,8 +19,10 @@ export interface PoolSpace {
   readonly family: IpFamily
   /** How many addresses may be handed out. */
   readonly size: bigint
-  /** The numbers in use. */
+  /** The numbers that are not free: in use, or another station's. */
   readonly used: IntervalSet
+  /** Those of them that nobody uses, since another station has the address. */
+  readonly conflicting: IntervalSet
   /** The address with a number below `size`. */
   addressAt(number: bigint): Address
 }
@@ -103,6 +105,7 @@ function layOut(pool: IPAddressPool, family: IpFamily): { space: PoolSpace; segm
     family,
     size,
     used: createIntervalSet(),
+    conflicting: createIntervalSet(),
     addressAt(number) {
       const index = lastOffsetAtOrBelow(offsets, number)
       const range = ranges[index]

@@ -1,7 +1,9 @@
 import { formatSelector, type LabelSelector } from '../crds/selector.ts'
 import { type Address, formatAddress } from '../net/address.ts'
 import type { FamilyWish, PoolObjection, PoolVerdict, Refusal } from './allocator.ts'
+import { mostOfOneStation, type Stuck } from './avoid.ts'
 import type { Loss, LossReason, MissingFamily } from './keep.ts'
+import type { PoolUsage } from './ledger.ts'
 import type { AdmissionObjection } from './pool-choice.ts'
 import type { SharingObstacle } from './sharing.ts'
 
@@ -62,12 +64,34 @@ export function wordRefusal(refusal: Refusal): Wording {
 }
 
 /** Which edits took which addresses. */
-export function wordLosses(losses: readonly Loss[]): Wording<'AddressLost' | 'AddressConflict' | 'AddressReleased'> {
+export function wordLosses(
+  losses: readonly Loss[],
+): Wording<'AddressLost' | 'AddressConflict' | 'AddressReleased' | 'AddressAvoided'> {
   const text = groupByReason(losses)
     .map(({ addresses, loss }) => `${list(addresses.map(formatAddress))} ${wordLoss(loss, addresses.length > 1)}.`)
     .join(' ')
   if (losses.some(loss => loss.kind === 'held')) return { reason: 'AddressConflict', text }
+  if (losses.every(loss => loss.kind === 'inUseElsewhere')) return { reason: 'AddressAvoided', text }
   return { reason: losses.every(isOwnersWish) ? 'AddressReleased' : 'AddressLost', text }
+}
+
+/** Why a Service goes on with an address that another station has. */
+export function wordStuck({ taken, why }: Stuck): string {
+  const who = taken.map(
+    one => `${formatAddress(one.address)} is in use by another station (${one.mac} on ${one.interface})`,
+  )
+  return `${list(who)}, and nothing is there to replace it: ${wordNoReplacement(why)}.`
+}
+
+function wordNoReplacement(why: Stuck['why']): string {
+  switch (why.kind) {
+    case 'refused':
+      return withoutStop(wordRefusal(why.refusal).text)
+    case 'objection':
+      return `pool "${why.pool}", from which its other address is, ${wordObjection(why.objection)}`
+    case 'answersForAll':
+      return `that station answers for ${mostOfOneStation} or more addresses of pool "${why.pool}", as a router does with proxy ARP; switch that off, or leave out of the pool what it has`
+  }
 }
 
 function isOwnersWish(loss: LossReason): boolean {
@@ -109,7 +133,7 @@ export function wordObjection(objection: PoolObjection): string {
     case 'exhausted':
       return objection.size === 0n
         ? `has no usable ${objection.family} address`
-        : `has no ${objection.family} address left (${objection.inUse} of ${objection.size} in use); enlarge it or free some`
+        : `has no ${objection.family} address left (${wordUsage(objection)}); enlarge it or free some`
     case 'addressOutside':
       return `does not contain ${formatAddress(objection.address)}`
     case 'addressAvoided':
@@ -117,6 +141,11 @@ export function wordObjection(objection: PoolObjection): string {
     case 'addressHeld':
       return `has given ${formatAddress(objection.address)} to Service ${objection.holder} (${objection.obstacles.map(wordObstacle).join('; ')})`
   }
+}
+
+function wordUsage({ size, inUse, conflicting }: PoolUsage): string {
+  const others = conflicting > 0n ? `, ${conflicting} in use by other stations` : ''
+  return `${inUse} of ${size} in use${others}`
 }
 
 function wordAdmission(objection: AdmissionObjection): string {
@@ -175,6 +204,8 @@ function wordLoss(loss: LossReason, several: boolean): string {
       return `${was} taken back: all addresses of a Service come from one pool, here "${loss.pool}"`
     case 'held':
       return `${is} held by Service ${loss.holder} (${loss.obstacles.map(wordObstacle).join('; ')})`
+    case 'inUseElsewhere':
+      return `${was} replaced${loss.instead ? ` by ${formatAddress(loss.instead)}` : ''} before ${several ? 'they were' : 'it was'} ever announced: a station that is no node of this cluster (${loss.mac} on ${loss.interface}) answers for ${several ? 'them' : 'it'}; take the address away from it, or leave it out of pool "${loss.pool}"`
     case 'secondFamilyRequired':
       return `${was} given back: RequireDualStack wants an ${loss.family} address from the same pool, which ${wordObjection(loss.objection)}`
     case 'replacedByHand':

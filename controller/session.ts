@@ -47,6 +47,8 @@ export interface Session {
 const writesAtOnce = 24
 // Pools are often applied several at a time; decisions follow the new ones at once, the walk over all Services after this.
 const reviewDelayMs = 20
+/** How often it is looked whether what other stations had may be tried again. */
+const retryEveryMs = 5_000
 
 export function createSession(options: SessionOptions): Session {
   const { transport, namespace, loadBalancerClass, instance, isLeader, log } = options
@@ -56,6 +58,7 @@ export function createSession(options: SessionOptions): Session {
   let isServing = false
   let isStopping = false
   let reviewTimer: NodeJS.Timeout | undefined
+  let retryTimer: NodeJS.Timeout | undefined
   let hasNewPools = false
 
   const mayWrite = (): boolean => isLeader() && !isStopping
@@ -67,6 +70,7 @@ export function createSession(options: SessionOptions): Session {
   const desk = createDesk({
     services,
     loadBalancerClass,
+    now: Date.now,
     onWork: key => queue.add(key),
     onUse: pool => configStatus.poolUsed(pool),
   })
@@ -144,8 +148,10 @@ export function createSession(options: SessionOptions): Session {
     await Promise.race([Promise.all(watches.map(watch => watch.ready)), stopped])
     if (signal.aborted) return
     usePools()
+    desk.recall(config.resolved().conflicts)
     desk.adopt()
     isServing = true
+    retryTimer = setInterval(() => desk.retryConflicts(), retryEveryMs)
     log.info(
       { services: services.size, adopted: desk.grants.size, pools: config.resolved().config.pools.length },
       'took over what is assigned',
@@ -164,6 +170,7 @@ export function createSession(options: SessionOptions): Session {
       open(signal),
     ])
     clearTimeout(reviewTimer)
+    clearInterval(retryTimer)
     isServing = false
     if (isLeader()) await events.flush(1_000)
   }

@@ -1,4 +1,6 @@
+import { formatTime } from '../kube/conditions.ts'
 import type { Condition, Service } from '../kube/service.ts'
+import { settledCondition } from '../kube/settled.ts'
 import { formatAddress } from '../net/address.ts'
 import { allocatedCondition, type ServiceAction } from './plan.ts'
 
@@ -15,7 +17,7 @@ const poolAnnotationAliases = ['metallb.io/ip-allocated-from-pool', 'metallb.uni
  */
 export function statusPatch(service: Service, actions: readonly ServiceAction[], now: Date): object | undefined {
   let annotations: Record<string, string | null> | undefined
-  const status: { loadBalancer?: object; conditions?: readonly object[] } = {}
+  const status: { loadBalancer?: object; conditions?: object[] } = {}
   for (const action of actions) {
     switch (action.kind) {
       case 'setIngress':
@@ -30,17 +32,19 @@ export function statusPatch(service: Service, actions: readonly ServiceAction[],
         break
       case 'setCondition':
         status.conditions = [
-          action.condition
-            ? {
-                ...action.condition,
-                type: allocatedCondition,
-                lastTransitionTime: transitionTime(service, action.condition, now),
-              }
-            : { type: allocatedCondition, $patch: 'delete' },
+          ...(status.conditions ?? []),
+          conditionPatch(service, allocatedCondition, action.condition, now),
+        ]
+        break
+      case 'setSettled':
+        status.conditions = [
+          ...(status.conditions ?? []),
+          conditionPatch(service, settledCondition, action.condition, now),
         ]
         break
       case 'recordEvent':
       case 'hold':
+      case 'avoid':
       case 'release':
       case 'wait':
       case 'stopWaiting':
@@ -51,9 +55,16 @@ export function statusPatch(service: Service, actions: readonly ServiceAction[],
   return { metadata: { resourceVersion: service.resourceVersion, ...(annotations && { annotations }) }, status }
 }
 
-/** Moves only when the status flips. */
-function transitionTime(service: Service, next: Pick<Condition, 'status'>, now: Date): string {
-  const current = service.conditions.find(condition => condition.type === allocatedCondition)
-  if (current?.status === next.status && current.lastTransitionTime) return current.lastTransitionTime
-  return `${now.toISOString().slice(0, 19)}Z`
+function conditionPatch(
+  { conditions }: Service,
+  type: string,
+  wanted: Pick<Condition, 'status' | 'reason' | 'message'> | undefined,
+  now: Date,
+): object {
+  if (!wanted) return { type, $patch: 'delete' }
+  const { status, reason, message } = wanted
+  const current = conditions.find(condition => condition.type === type)
+  // Moves only when the status flips.
+  const isSame = current?.status === status && current.lastTransitionTime !== undefined
+  return { type, status, reason, message, lastTransitionTime: isSame ? current.lastTransitionTime : formatTime(now) }
 }

@@ -1,6 +1,7 @@
 import type { IPAddressPool, ServiceAllocation } from '../crds/config.ts'
 import type { LabelSelector } from '../crds/selector.ts'
-import type { Ingress, Service } from '../kube/service.ts'
+import type { Condition, Ingress, Service } from '../kube/service.ts'
+import { settledCondition } from '../kube/settled.ts'
 import { type Address, parseAddress } from '../net/address.ts'
 import { parseRange } from '../net/range.ts'
 import { allocatedCondition, type ServiceAction } from './plan.ts'
@@ -24,6 +25,7 @@ export function pool(name: string, ranges: readonly string[], more: Partial<IPAd
     labels: {},
     autoAssign: true,
     avoidBuggyIPs: false,
+    avoidConflicts: false,
     serviceAllocation: undefined,
     ...more,
   }
@@ -78,8 +80,18 @@ export function afterPatch(before: Service, actions: readonly ServiceAction[]): 
       after = { ...after, ingress: action.addresses.map(one => ({ kind: 'address', address: one })) }
     if (action.kind === 'clearIngress') after = { ...after, ingress: [] }
     if (action.kind === 'setPoolAnnotation') after = { ...after, allocatedFromPool: action.pool }
-    if (action.kind === 'setCondition')
-      after = { ...after, conditions: action.condition ? [{ type: allocatedCondition, ...action.condition }] : [] }
+    if (action.kind === 'setCondition') after = withCondition(after, allocatedCondition, action.condition)
+    if (action.kind === 'setSettled') after = withCondition(after, settledCondition, action.condition)
   }
   return after
+}
+
+/** The Service with this condition of that type, or without one. */
+export function withCondition(
+  one: Service,
+  type: string,
+  condition: Pick<Condition, 'status' | 'reason' | 'message'> | undefined,
+): Service {
+  const others = one.conditions.filter(present => present.type !== type)
+  return { ...one, conditions: condition ? [...others, { ...condition, type }] : others }
 }

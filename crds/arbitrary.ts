@@ -72,6 +72,7 @@ const specs: Readonly<Record<ConfigKind, fc.Arbitrary<unknown>>> = {
     addresses: fc.array(entry, { maxLength: 4 }),
     autoAssign: fc.boolean(),
     avoidBuggyIPs: fc.boolean(),
+    avoidConflicts: fc.boolean(),
     serviceAllocation: fields({
       priority: number(-5, 5),
       namespaces: few(name),

@@ -58,6 +58,8 @@ export interface IPAddressPool {
   readonly autoAssign: boolean
   /** Never use IPv4 addresses that end in .0 or .255. */
   readonly avoidBuggyIPs: boolean
+  /** Replace an address that was never announced where another station turns out to have it. */
+  readonly avoidConflicts: boolean
   /** Who may use the pool; undefined = every Service. */
   readonly serviceAllocation: ServiceAllocation | undefined
 }

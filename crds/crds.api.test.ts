@@ -134,6 +134,7 @@ test('a manifest of MetalLB needs nothing but another apiVersion', async () => {
   const spec = {
     addresses: ['192.168.10.0/24', '192.168.9.1-192.168.9.5', 'fc00:f853:0ccd:e799::/124'],
     avoidBuggyIPs: true,
+    avoidConflicts: true,
     serviceAllocation: { priority: 50, namespaces: ['a'], namespaceSelectors: [{ matchLabels: { foo: 'bar' } }] },
   }
   expect(await answerTo('IPAddressPool', spec)).toBe('accepted')

@@ -78,7 +78,23 @@ describe('IPAddressPool', () => {
   test('a pool with nothing but addresses is for every Service', () => {
     const parsed = parseIPAddressPool(object({ addresses: ['192.0.2.10/24', '2001:db8::1 - 2001:db8::5'] }))
     expect(parsed?.value?.ranges.map(formatRange)).toEqual(['192.0.2.0/24', '2001:db8::1-2001:db8::5'])
-    expect(parsed?.value).toMatchObject({ autoAssign: true, avoidBuggyIPs: false, serviceAllocation: undefined })
+    expect(parsed?.value).toMatchObject({
+      autoAssign: true,
+      avoidBuggyIPs: false,
+      avoidConflicts: false,
+      serviceAllocation: undefined,
+    })
+  })
+
+  test('a status that makes no sense costs no pool: what can be read of it is', () => {
+    const good = { address: '2001:DB8::1', macAddress: '02:00:00:00:00:66', lastSeen: '2026-01-02T03:04:05Z' }
+    const odd = [{ ...good, address: 'x' }, { ...good, macAddress: 7 }, { ...good, lastSeen: '' }, null, 'x']
+    const status = { conflicts: [...odd, good] }
+    const parsed = parseIPAddressPool({ ...object({ addresses: ['2001:db8::/64'] }), status })
+    const seenAtMs = Date.UTC(2026, 0, 2, 3, 4, 5)
+    expect(parsed?.conflicts).toMatchObject([{ mac: good.macAddress, interface: '', seenAtMs }])
+    expect(parsed?.value).toBeDefined()
+    expect(parseIPAddressPool({ ...object({ addresses: ['192.0.2.0/24'] }), status: 'x' })?.conflicts).toEqual([])
   })
 
   test('an allocation that names nobody has a priority only', () => {

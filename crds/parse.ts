@@ -33,6 +33,7 @@ import type {
   UnresolvedBGPAdvertisement,
   UnresolvedLayer2Advertisement,
 } from './parsed.ts'
+import { poolConflictsOf } from './pool-conflicts.ts'
 import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './resolve.ts'
 import type { ConfigResources } from './resources.ts'
 import { firstFew } from './words.ts'
@@ -45,7 +46,8 @@ import { firstFew } from './words.ts'
 
 /** An IPAddressPool; undefined where the object has no name, here and below. */
 export function parseIPAddressPool(object: unknown): ParsedIPAddressPool | undefined {
-  return parseResource('IPAddressPool', object, readIPAddressPool)
+  const parsed = parseResource('IPAddressPool', object, readIPAddressPool)
+  return parsed && { ...parsed, conflicts: poolConflictsOf(object) }
 }
 
 export function parseL2Advertisement(object: unknown): ParsedL2Advertisement | undefined {
@@ -125,6 +127,7 @@ function readIPAddressPool(spec: Field, metadata: ResourceMetadata): Read<IPAddr
     labels: metadata.labels,
     autoAssign: booleanAt(child(spec, 'autoAssign'), true),
     avoidBuggyIPs: booleanAt(child(spec, 'avoidBuggyIPs'), false),
+    avoidConflicts: booleanAt(child(spec, 'avoidConflicts'), false),
     serviceAllocation: serviceAllocationAt(child(spec, 'serviceAllocation')),
   }
   return { value, problem }

@@ -1,4 +1,5 @@
 import type { Condition, ObjectKey } from '../kube/service.ts'
+import type { Address } from '../net/address.ts'
 import type {
   BFDProfile,
   BGPAdvertisement,
@@ -37,6 +38,16 @@ export interface ResourceProblem {
   readonly message: string
 }
 
+/** Another station has an address of a pool. */
+export interface AddressConflict {
+  readonly address: Address
+  readonly mac: string
+  /** Where it was heard. */
+  readonly interface: string
+  /** When last, in milliseconds since the epoch. */
+  readonly seenAtMs: number
+}
+
 /** The pools that an advertisement names and selects; with neither it means all of them. */
 export interface PoolReferences {
   readonly names: readonly string[]
@@ -62,7 +73,10 @@ export type UnresolvedBGPAdvertisement = Omit<BGPAdvertisement, 'pools' | 'commu
   readonly communities: readonly CommunityReference[]
 }
 
-export type ParsedIPAddressPool = ParsedResource<IPAddressPool>
+/** An IPAddressPool, and which of its addresses its status says other stations have. */
+export interface ParsedIPAddressPool extends ParsedResource<IPAddressPool> {
+  readonly conflicts: readonly AddressConflict[]
+}
 export type ParsedL2Advertisement = ParsedResource<UnresolvedLayer2Advertisement>
 export type ParsedBGPAdvertisement = ParsedResource<UnresolvedBGPAdvertisement>
 export type ParsedBGPPeer = ParsedResource<BGPPeer>

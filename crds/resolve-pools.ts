@@ -1,13 +1,14 @@
 import { type AddressRange, formatRange } from '../net/range.ts'
+import type { IPAddressPool } from './config.ts'
 import { claim, noClaims } from './overlap.ts'
-import type { ParsedIPAddressPool, ResolvedPool, ResourceProblem } from './parsed.ts'
+import type { ParsedResource, ResolvedPool, ResourceProblem } from './parsed.ts'
 import { firstFew } from './words.ts'
 
 /**
  * Pools, the oldest first, without the addresses that an older pool has. Only these are taken away from the younger pool
  * and not the pool as a whole, so that one careless edit does not take the addresses of every Service in it.
  */
-export function resolvePools(pools: readonly ParsedIPAddressPool[]): readonly ResolvedPool[] {
+export function resolvePools(pools: readonly ParsedResource<IPAddressPool>[]): readonly ResolvedPool[] {
   const claims = noClaims()
   return pools.map(resource => {
     const { value, problem } = resource

@@ -1,6 +1,6 @@
 import type { Condition, ObjectKey } from '../kube/service.ts'
 import type { BFDProfile, BGPPeer, Config, ConfigKind, ConfigProblem, ConfigProblemReason } from './config.ts'
-import type { ParsedConfig, ParsedResource, Resolution } from './parsed.ts'
+import type { AddressConflict, ParsedConfig, ParsedResource, Resolution } from './parsed.ts'
 import { resolveLayer2Advertisement } from './pool-selection.ts'
 import { resolveBGPPeers, resolveCommunities } from './resolve-bgp.ts'
 import { resolveBGPAdvertisements } from './resolve-bgp-advertisements.ts'
@@ -35,6 +35,8 @@ export interface ResolvedConfig {
   readonly verdicts: readonly ConfigVerdict[]
   /** The verdicts that are not ready. */
   readonly problems: readonly ConfigProblem[]
+  /** The addresses that other stations had when it was last written down. */
+  readonly conflicts: readonly AddressConflict[]
 }
 
 export interface ResolveOptions {
@@ -77,6 +79,7 @@ export function resolveConfig(parsed: ParsedConfig, options: ResolveOptions = {}
     },
     verdicts,
     problems: verdicts.flatMap(problemOf),
+    conflicts: [...(parsed.ipAddressPools ?? [])].flatMap(({ conflicts }) => conflicts),
   }
 }
 

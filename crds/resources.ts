@@ -61,12 +61,22 @@ export interface IPAddressPoolSpec {
   readonly addresses?: readonly string[]
   readonly autoAssign?: boolean
   readonly avoidBuggyIPs?: boolean
+  readonly avoidConflicts?: boolean
   readonly serviceAllocation?: {
     readonly priority?: number
     readonly namespaces?: readonly string[]
     readonly namespaceSelectors?: readonly LabelSelectorResource[]
     readonly serviceSelectors?: readonly LabelSelectorResource[]
   }
+}
+
+/** An address of a pool that another station has. */
+export interface PoolConflictResource {
+  readonly address?: string
+  readonly macAddress?: string
+  readonly interface?: string
+  /** RFC 3339. */
+  readonly lastSeen?: string
 }
 
 export interface IPAddressPoolStatus extends ResourceStatus {
@@ -76,6 +86,8 @@ export interface IPAddressPoolStatus extends ResourceStatus {
   readonly assignedIPv6?: number
   readonly availableIPv4?: number
   readonly availableIPv6?: number
+  readonly conflicting?: number
+  readonly conflicts?: readonly PoolConflictResource[]
   readonly observedGeneration?: number
 }
 

@@ -145,6 +145,12 @@ const poolRules: readonly Row[] = [
     answer: 'spec.addresses: Required value',
   },
   {
+    rule: 'whether conflicts are avoided is true or false',
+    good: { ...pool('192.0.2.0/24'), avoidConflicts: true },
+    bad: { ...pool('192.0.2.0/24'), avoidConflicts: 'always' },
+    answer: 'spec.avoidConflicts in body must be of type boolean',
+  },
+  {
     rule: 'a priority is a whole number',
     good: { ...pool('192.0.2.0/24'), serviceAllocation: { priority: 1 } },
     bad: { ...pool('192.0.2.0/24'), serviceAllocation: { priority: 'high' } },

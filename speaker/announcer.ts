@@ -26,6 +26,8 @@ export interface Announcer {
   readonly rivals: ReadonlyMap<string, Rival>
   /** How often an address of ours was found to be another's too, since the start. */
   readonly conflicts: number
+  /** How often this node began to answer for an address, since the start. */
+  readonly takeOvers: number
   announce(announcements: readonly WireAnnouncement[], caution: Caution): void
   /** Another caution for what is not announced yet; said only where it is another. */
   recaution(addresses: readonly string[], caution: Caution): void
@@ -58,6 +60,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const rivals = new Map<string, Rival & { readonly untilMs: number }>()
   const cautions = new Map<string, string>()
   let conflicts = 0
+  let takeOvers = 0
   let purge: NodeJS.Timeout | undefined
 
   function forget(address: string): void {
@@ -95,7 +98,9 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   function setAnnounced(address: string, announcedOn: readonly string[] | undefined): void {
     const state = wire.get(address)
     if (!state || String(state.announcedOn) === String(announcedOn)) return
-    wire.set(address, { ...state, announcedOn })
+    if (announcedOn?.length && !state.announcedOn?.length) takeOvers++
+    const wasAnnounced = state.wasAnnounced === true || (announcedOn?.length ?? 0) > 0
+    wire.set(address, { ...state, announcedOn, ...(wasAnnounced && { wasAnnounced }) })
     onChange()
   }
 
@@ -113,10 +118,13 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     get conflicts() {
       return conflicts
     },
+    get takeOvers() {
+      return takeOvers
+    },
     announce(announcements, caution) {
       send({ kind: 'announce', announcements, caution })
       for (const { address, interfaces, sharing } of announcements) {
-        wire.set(address, { told: interfaces, sharers: sharing?.nodes, announcedOn: wire.get(address)?.announcedOn })
+        wire.set(address, { announcedOn: undefined, ...wire.get(address), told: interfaces, sharers: sharing?.nodes })
         cautions.set(address, JSON.stringify(caution))
       }
     },

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Layer2Advertisement } from '../crds/config.ts'
 import type { Service, ServiceEndpoints } from '../kube/service.ts'
+import { type Standing, settledConditionOf } from '../kube/settled.ts'
 import { elect } from './layer2/election.ts'
 import type { Reluctance } from './layer2/facts.ts'
 import { groupsOf, leftOut } from './layer2/groups.ts'
@@ -290,6 +291,85 @@ describe('a Service that this node wins', () => {
     expect(action).toMatchObject({ kind: 'setCondition', condition: { status: 'False', reason: 'AddressInUse' } })
     expect(action).toMatchObject({ condition: { message: expect.stringContaining('02:00:00:00:00:09 on eth0') } })
     expect(more).toEqual([])
+  })
+
+  describe('whose addresses are on trial', () => {
+    const ipv4 = '192.0.2.1'
+    const ipv6 = '2001:db8::1'
+    const rival = { interface: 'eth0', mac: '02:00:00:00:00:09', node: undefined }
+    const bgp: RoutingVerdict & { readonly kind: 'announced' } = {
+      kind: 'announced',
+      addresses: [ipv4, ipv6],
+      nodes: ['a'],
+      peers: ['tor'],
+      established: true,
+      disagreements: [],
+    }
+    const onTrial = (...standings: readonly Standing[]): Service => {
+      const condition = settledConditionOf(standings)
+      return service('web', [ipv4, ipv6], { conditions: condition ? [condition] : [] })
+    }
+    const both = onTrial({ kind: 'untried', address: ipv4 }, { kind: 'untried', address: ipv6 })
+    const taken = { kind: 'inUse', address: ipv4, mac: rival.mac, interface: 'eth0' } as const
+    /** What is said of them by the node that has it, to which a stranger answers for the IPv4 address. */
+    const toldOf = (one: Service, of: OwnershipRecord, own: Partial<Situation> = {}): string | undefined => {
+      const world = { nodes: ['a'], services: [{ service: one, endpoints: ready }], records: [of] }
+      const wire = new Map([
+        [ipv4, { told: 'all', announcedOn: undefined } as WireState],
+        [ipv6, onWire()],
+      ])
+      const actions = plan(situation('a', world, { wire, rivals: new Map([[ipv4, rival]]), ...own }))
+      return actions.flatMap(action =>
+        action.kind === 'setCondition' ? (action.settled?.message ?? 'nothing') : [],
+      )[0]
+    }
+    const first = record(both, claimed('a'))
+    const inUse = `${ipv4} is in use by 02:00:00:00:00:09 on eth0; ${ipv6} has not been announced yet`
+
+    test('is said to have one that is in use, where a stranger answers before anybody announced it', () => {
+      expect(toldOf(both, first)).toBe(inUse)
+    })
+
+    test('is said no more of than that it is announced, once it is, whoever has it too', () => {
+      const wire = new Map([ipv4, ipv6].map(text => [text, { ...onWire(), wasAnnounced: true }]))
+      expect(toldOf(both, first, { wire })).toBe(`${ipv4} has been announced; ${ipv6} has been announced`)
+      expect(toldOf(onTrial(taken), first, { wire })).toBe(`${ipv4} has been announced`)
+    })
+
+    test.for<[string, Service, OwnershipRecord, Partial<Situation>]>([
+      ['nothing is said of them', onTrial(), first, {}],
+      ['it was announced', onTrial({ kind: 'announced', address: ipv4 }), first, {}],
+      ['it is the kernel of a node', both, first, { rivals: new Map([[ipv4, { ...rival, node: 'b' }]]) }],
+      ['another node had it before', both, record(both, claimed('a', 'ownerGone', 'b')), {}],
+      [
+        'BGP may announce it',
+        both,
+        first,
+        { beside: () => ({ routing: { ...bgp, established: false }, unadvertised: [] }) },
+      ],
+    ])('is not said to have one that is in use where %s', ([, one, of, own]) => {
+      expect(toldOf(one, of, own) ?? 'nothing').toBe('nothing')
+    })
+
+    test('is said to have announced what it announced before it was withheld, or before this speaker began', () => {
+      const withheld = { told: 'all', announcedOn: undefined, wasAnnounced: true } as const
+      const wire = new Map<string, WireState>([
+        [ipv4, withheld],
+        [ipv6, onWire()],
+      ])
+      const half = `${ipv4} has been announced; ${ipv6} has not been announced yet`
+      expect(toldOf(both, first, { wire })).toBe(half)
+      expect(toldOf(both, record(both, claimed('a'), says('a', ipv4)))).toBe(half)
+    })
+
+    test('is said to have announced what BGP announces, by the one who speaks for those that layer 2 leaves alone', () => {
+      const beside = () => ({ routing: bgp, unadvertised: [] })
+      const world = { nodes: ['a'], services: [{ service: both, endpoints: ready }], advertisements: [] }
+      const [action] = plan(situation('a', world, { beside }))
+      expect(action).toMatchObject({
+        settled: { status: 'True', message: expect.stringContaining(`${ipv4} has been announced`) },
+      })
+    })
   })
 
   test('goes on being announced where another station has its address too; an Event tells it once', () => {

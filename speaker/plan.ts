@@ -1,5 +1,6 @@
 import type { Service, ServiceKey } from '../kube/service.ts'
-import { type AnnouncedCondition, conditionOf, isAnnounced, type Layer2Verdict } from './condition.ts'
+import type { SettledCondition } from '../kube/settled.ts'
+import { type AnnouncedCondition, conditionFor, conditionOf, isAnnounced, type Layer2Verdict } from './condition.ts'
 import type { Verdict } from './layer2/election.ts'
 import { type Group, offersAt, type PlacedOffer, sharersOf } from './layer2/groups.ts'
 import { type Member, spokesman } from './layer2/membership.ts'
@@ -22,7 +23,15 @@ import {
   type UnadvertisedAddress,
 } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
-import { concernsUs, conditionChange, type RefusalKey, refusalKey } from './telling.ts'
+import {
+  concernsUs,
+  conditionChange,
+  noneSeen,
+  type RefusalKey,
+  refusalKey,
+  type Seen,
+  settledChange,
+} from './telling.ts'
 import type { WireAnnouncement } from './wire/messages.ts'
 
 /*
@@ -50,6 +59,8 @@ export interface WireState {
   readonly sharers?: readonly string[] | undefined
   /** Where its first gratuitous packets have left; undefined until it has said so. */
   readonly announcedOn: readonly string[] | undefined
+  /** They have left once, whatever has become of it since. */
+  readonly wasAnnounced?: boolean | undefined
 }
 
 /** The records as a plan looks at them, by `recordKey`. */
@@ -120,6 +131,8 @@ export type SpeakerAction =
       readonly kind: 'setCondition'
       readonly service: Service
       readonly condition: AnnouncedCondition
+      /** Where there is something new to say of that, too. */
+      readonly settled?: SettledCondition | undefined
       readonly event: SpeakerEvent | undefined
     }
 
@@ -173,7 +186,7 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
     const isOurs = record !== undefined && !isAwaited(record)
     if ((!speaks && !record) || !concernsUs(service, refusal, isOurs)) continue
     const { routing } = situation.beside(service)
-    const untold = setCondition(service, { kind: 'refused', refusal }, routing)
+    const untold = setCondition(service, { kind: 'refused', refusal }, routing, noneSeen)
     // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
     // the condition says why, since it may be all that tells us that the Service is ours.
     const key = refusalKey(service, refusal, routing)
@@ -271,12 +284,15 @@ function planRecord(
   const states = offers.map(offer => wire.get(offer.address)?.announcedOn ?? [])
   if (states.some(interfaces => interfaces.length === 0)) {
     const taken = rivals.filter(({ address }) => !wire.get(address)?.announcedOn?.length)
+    const announced = offers.map(({ address }) => address).filter(address => wasAnnounced(address, record, wire))
     if (taken.length > 0) {
-      return setCondition(service, { kind: 'refused', refusal: { kind: 'AddressInUse', rivals: taken } }, routing)
+      const inUse = taken.filter(rival => isUntried(rival, record, routing, announced))
+      const refusal = { kind: 'AddressInUse', rivals: taken } as const
+      return setCondition(service, { kind: 'refused', refusal }, routing, { announced, inUse })
     }
     const stuck = isUnusable(offers, wire) && ripe(`refusal ${service.key}`)
     const refusal = { kind: 'InterfaceUnusable', node: self } as const
-    return stuck ? setCondition(service, { kind: 'refused', refusal }, routing) : []
+    return stuck ? setCondition(service, { kind: 'refused', refusal }, routing, { announced, inUse: [] }) : []
   }
   const published: Published = {
     node: self,
@@ -291,11 +307,29 @@ function planRecord(
   if (!samePublished(record.published, published)) {
     actions.push({ kind: 'publish', service, record, published, event: announcingEvent(record, where, self) })
   }
-  const change = conditionChange(service, { kind: 'announcing', where, unadvertised, rivals }, routing)
+  const seen = { announced: published.addresses, inUse: [] }
+  const told = setCondition(service, { kind: 'announcing', where, unadvertised, rivals }, routing, seen)
   // The Event of the announcement is the publication's.
   const event = conflictEvent(service, rivals)
-  if (change) actions.push({ kind: 'setCondition', service, condition: change.condition, event })
-  return actions
+  return [...actions, ...told.map(action => ({ ...action, event }))]
+}
+
+/** Whether it left this node once, or the record says that it left another. */
+function wasAnnounced(address: string, { published }: OwnershipRecord, wire: ReadonlyMap<string, WireState>): boolean {
+  return wire.get(address)?.wasAnnounced === true || published?.addresses.includes(address) === true
+}
+
+/**
+ * Whether nobody can have come to an address yet that a stranger has: nobody announced it, here or elsewhere, by layer 2 or
+ * BGP. What was announced before this speaker began is known by the condition Settled.
+ */
+function isUntried(
+  { address, node }: AddressRival,
+  { claim }: OwnershipRecord,
+  routing: RoutingVerdict | undefined,
+  announced: readonly string[],
+): boolean {
+  return node === undefined && claim?.because === 'first' && routing === undefined && !announced.includes(address)
 }
 
 /** What is new of those who have an address too. */
@@ -309,9 +343,13 @@ function setCondition(
   service: Service,
   layer2: Layer2Verdict,
   routing: RoutingVerdict | undefined,
+  seen: Seen,
 ): readonly Extract<SpeakerAction, { kind: 'setCondition' }>[] {
   const change = conditionChange(service, layer2, routing)
-  return change ? [{ kind: 'setCondition', service, ...change }] : []
+  const settled = settledChange(service, routing, seen)
+  if (!settled) return change ? [{ kind: 'setCondition', service, ...change }] : []
+  const unchanged = { condition: conditionFor(layer2, routing), event: undefined }
+  return [{ kind: 'setCondition', service, settled, ...(change ?? unchanged) }]
 }
 
 /** Whether the wire thread has said of one of these that it cannot be announced, rather than nothing yet. */

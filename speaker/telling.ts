@@ -1,4 +1,5 @@
 import type { Service } from '../kube/service.ts'
+import { afterLooking, type SettledCondition, settledConditionOf, standingsOf } from '../kube/settled.ts'
 import { type AnnouncedCondition, conditionFor, conditionOf, differs, type Layer2Verdict } from './condition.ts'
 import type { Refusal } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
@@ -47,6 +48,25 @@ export function conditionChange(
   if (!differs(now, condition)) return undefined
   if (now?.status === condition.status && now.reason === condition.reason) return { condition, event: undefined }
   return { condition, event: eventOf(condition) }
+}
+
+/** What a speaker has found of the addresses of a Service. */
+export type Seen = Parameters<typeof afterLooking>[1]
+
+/** Nothing. */
+export const noneSeen: Seen = { announced: [], inUse: [] }
+
+/** What is new of whether the addresses are settled; of most Services nothing is said of that. */
+export function settledChange(
+  service: Service,
+  routing: RoutingVerdict | undefined,
+  { announced, inUse }: Seen,
+): SettledCondition | undefined {
+  const before = standingsOf(service.conditions)
+  if (before.length === 0) return undefined
+  const byBgp = routing?.kind === 'announced' && routing.established ? routing.addresses : []
+  const after = settledConditionOf(afterLooking(before, { announced: [...announced, ...byBgp], inUse }))
+  return after?.message === settledConditionOf(before)?.message ? undefined : after
 }
 
 function eventOf({ status, message: note }: AnnouncedCondition): ConditionChange['event'] {

@@ -92,6 +92,7 @@ export function pool(name: string, ...ranges: readonly string[]): Surroundings['
     labels: {},
     autoAssign: true,
     avoidBuggyIPs: false,
+    avoidConflicts: false,
     serviceAllocation: undefined,
   }
 }

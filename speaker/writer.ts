@@ -146,12 +146,16 @@ export function createWriter(options: {
   }
 
   async function writeCondition(
-    { service, condition, event }: WriteAction & { readonly kind: 'setCondition' },
+    { service, condition, settled, event }: WriteAction & { readonly kind: 'setCondition' },
     signal: AbortSignal,
   ): Promise<void> {
     const now = services.get(service.key)
     if (!now || now.uid !== service.uid) return
-    const after = setCondition(now.conditions, condition, new Date())
+    // Who replaces an address looks at what was said of it; so that is said of the Service that was looked at, or not at all.
+    const since = settled && service.resourceVersion
+    if (since !== undefined && since !== now.resourceVersion) return
+    const changed = setCondition(now.conditions, condition, new Date())
+    const after = settled ? setCondition(changed, settled, new Date()) : changed
     if (after === now.conditions) return
     try {
       const answer = await transport.request<unknown>({
@@ -161,8 +165,8 @@ export function createWriter(options: {
         // Strategic: conditions are merged by their type, so that those of others stay as they are.
         contentType: 'application/strategic-merge-patch+json',
         body: {
-          metadata: { uid: service.uid },
-          status: { conditions: after.filter(one => one.type === condition.type) },
+          metadata: { uid: service.uid, resourceVersion: since },
+          status: { conditions: after.filter(({ type }) => type === condition.type || type === settled?.type) },
         },
         signal,
       })
@@ -239,7 +243,7 @@ function versionOf(action: WriteAction): string {
     case 'deleteRecord':
       return `delete ${action.record.resourceVersion}`
     case 'setCondition':
-      return `condition ${action.service.uid} ${JSON.stringify(action.condition)}`
+      return `condition ${action.service.uid} ${JSON.stringify(action.condition)} ${action.settled && `${action.service.resourceVersion} ${action.settled.message}`}`
   }
 }
 

@@ -243,6 +243,7 @@ function bigPool() {
     labels: {},
     autoAssign: true,
     avoidBuggyIPs: false,
+    avoidConflicts: false,
     serviceAllocation: undefined,
   }
 }

@@ -95,6 +95,7 @@ function filled(row: Row): { readonly book: PoolBook; readonly ledger: Ledger } 
     labels: {},
     autoAssign: true,
     avoidBuggyIPs: row.avoidBuggyIPs ?? false,
+    avoidConflicts: false,
     serviceAllocation: undefined,
   }
   const book = { pools: [pool], setAside: [] }
