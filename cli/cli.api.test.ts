@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   type Cluster,
@@ -9,6 +7,7 @@ import {
   startController,
   until,
 } from '../controller/test-cluster.ts'
+import { runBerth, type Said } from '../test/cli/berth.ts'
 import { node, speakerLease } from '../test/cli/world.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 
@@ -44,23 +43,7 @@ afterAll(async () => {
   await controlPlane?.stop()
 })
 
-interface Said {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-async function berth(...args: readonly string[]): Promise<Said> {
-  const main = join(import.meta.dirname, 'main.ts')
-  const environment = { ...process.env, KUBECONFIG: kubeconfig }
-  try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, ...args], { env: environment })
-    return { code: 0, out: stdout, err: stderr }
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
-    return { code, out: stdout, err: stderr }
-  }
-}
+const berth = (...args: readonly string[]): Promise<Said> => runBerth(kubeconfig, args)
 
 test('status names the leader, the pool that is full and the Service that waits', async () => {
   const { out, err, code } = await berth('status')

@@ -97,7 +97,8 @@ function announcementOf(
   return { state: 'announced', text: `${where}${long}${why}${moves}` }
 }
 
-function wordVerdict(because: (Layer2View & { kind: 'elected' })['verdict']['because']): string {
+/** Why it is elected, in words that go behind its name. */
+export function wordVerdict(because: (Layer2View & { kind: 'elected' })['verdict']['because']): string {
   switch (because) {
     case 'kept':
       return 'which has claimed it'

@@ -1,17 +1,22 @@
 import { Argument, Command, Option } from 'commander'
-import { createTransport } from '../kube/transport.ts'
+import { createTransport, type Transport } from '../kube/transport.ts'
+import { formatObjectName } from './change.ts'
+import { type ChangeFiles, readChange, readDump } from './change-files.ts'
 import { type Completable, completionScript, type Shell, shells } from './completion.ts'
 import { credentialsFor } from './connect.ts'
 import { explainService } from './explain.ts'
 import { explanationText } from './explain-text.ts'
 import { failureText, UserError } from './failure.ts'
 import { readManifests } from './manifests.ts'
+import { type Direction, directions, type MigrateOptions, migrate } from './migrate/command.ts'
 import { formatOutput, type OutputFormat } from './output.ts'
 import type { Paint } from './paint.ts'
 import { peersText, peerViews } from './peers.ts'
 import { type Picture, pictureOf } from './picture.ts'
 import { poolsText, poolViews } from './pools.ts'
-import { readSnapshot } from './read.ts'
+import { previewOf } from './preview.ts'
+import { previewText } from './preview-text.ts'
+import { readLists, readSnapshot } from './read.ts'
 import { isWell, statusOf } from './status.ts'
 import { statusText } from './status-text.ts'
 import { validate } from './validate.ts'
@@ -37,35 +42,57 @@ interface ClusterOptions extends CommonOptions {
   readonly loadBalancerClass?: string
 }
 
+interface PreviewCommandOptions extends ClusterOptions, ChangeFiles {
+  readonly from?: readonly string[]
+}
+
+/** The API server that is asked, once it is known. */
+interface Reached {
+  server: string | undefined
+}
+
 /** `kubectl-berth` with all its commands. */
 export function createProgram(around: Surroundings): Command {
   const { write, complain, paint } = around
   const program = new Command('kubectl-berth')
-    .description('Shows what Berth does in a cluster, and why. It changes nothing.')
+    .description('Shows what Berth does in a cluster, and why. It changes nothing, but for migrate --apply.')
     .configureOutput({ writeOut: write, writeErr: complain })
     .showHelpAfterError('Try --help.')
 
-  /** Reads the cluster once, makes an answer of it and writes it. */
-  async function ask(options: ClusterOptions, answer: (picture: Picture) => string): Promise<void> {
-    let server: string | undefined
+  /** Does a command's work; what goes wrong is told, and the exit code is 1. */
+  async function attempt({ namespace }: CommonOptions, work: (reached: Reached) => Promise<void>): Promise<void> {
+    const reached: Reached = { server: undefined }
     try {
-      const { kubeconfig, context, namespace, loadBalancerClass } = options
-      const credentials = await credentialsFor({ kubeconfig, context }, around.environment)
-      server = credentials.server.href
-      const transport = createTransport(credentials, { userAgent: 'kubectl-berth' })
-      try {
-        const snapshot = await readSnapshot(transport, namespace)
-        if (!snapshot.labelsByNamespace.has(namespace)) {
-          throw new UserError(`There is no namespace ${namespace}. Is Berth installed in another one? Name it with -n.`)
-        }
-        write(answer(pictureOf(snapshot, loadBalancerClass)))
-      } finally {
-        transport.close()
-      }
+      await work(reached)
     } catch (error) {
-      complain(`${failureText(error, { server, namespace: options.namespace })}\n`)
+      complain(`${failureText(error, { server: reached.server, namespace })}\n`)
       around.setExitCode(1)
     }
+  }
+
+  async function connected<T>(
+    { kubeconfig, context }: ClusterOptions,
+    reached: Reached,
+    use: (transport: Transport) => Promise<T>,
+  ): Promise<T> {
+    const credentials = await credentialsFor({ kubeconfig, context }, around.environment)
+    reached.server = credentials.server.href
+    const transport = createTransport(credentials, { userAgent: 'kubectl-berth' })
+    try {
+      return await use(transport)
+    } finally {
+      transport.close()
+    }
+  }
+
+  /** Reads the cluster once, makes an answer of it and writes it. */
+  function ask(options: ClusterOptions, answer: (picture: Picture) => string): Promise<void> {
+    const { namespace, loadBalancerClass } = options
+    return attempt(options, async reached => {
+      const snapshot = await connected(options, reached, transport => readSnapshot(transport, namespace))
+      if (!snapshot.labelsByNamespace.has(namespace)) throw new UserError(noNamespace(namespace))
+      write(answer(pictureOf(snapshot, loadBalancerClass)))
+    })
   }
 
   command('status', 'everything at a glance: programs, pools, Services in trouble, sessions that are down')
@@ -132,17 +159,87 @@ export function createProgram(around: Surroundings): Command {
       'after',
       examples('kubectl berth validate -f config/', 'kustomize build . | kubectl berth validate -f -'),
     )
-    .action(async (options: CommonOptions & { readonly filename: readonly string[] }) => {
-      try {
+    .action((options: CommonOptions & { readonly filename: readonly string[] }) =>
+      attempt(options, async () => {
         const { files, manifests, unreadable } = await readManifests(options.filename)
         const validation = validate(manifests, unreadable, { namespace: options.namespace, files })
         write(formatOutput(validation, options.output, () => validationText(validation, paint)))
         if (validation.problems.length > 0) around.setExitCode(1)
-      } catch (error) {
-        complain(`${failureText(error, { server: undefined, namespace: options.namespace })}\n`)
-        around.setExitCode(1)
-      }
-    })
+      }),
+    )
+
+  command(
+    'preview',
+    'what a change would do to addresses, announcements and routes; ends with 2 where a Service would notice',
+  )
+    .option(
+      '-f, --filename <path...>',
+      'manifests that are to be applied: files, or folders with all that is in them; - is standard input',
+    )
+    .option('--delete <object...>', 'objects that are to be removed: KIND/NAME or service/NAMESPACE/NAME')
+    .option('--from <path...>', 'manifests of the cluster as it is, in place of a live one')
+    .addHelpText(
+      'after',
+      `${examples(
+        'kubectl berth preview -f change.yaml',
+        'kubectl berth preview --delete ipaddresspool/old -f new-pool.yaml',
+        'kustomize build . | kubectl berth preview -f - -o json',
+        'kubectl berth preview --from dump/ -f change.yaml   # offline; docs/cli.md says how to write the dump',
+      )}
+Ends with 0 where no Service would notice anything, with 2 where one would: it loses, changes or gets an address, is announced by
+other nodes or at other addresses, or routers are told otherwise of it. With 1 where there is no answer.
+`,
+    )
+    .action((options: PreviewCommandOptions) =>
+      attempt(options, async reached => {
+        const { namespace, loadBalancerClass } = options
+        const steps = await readChange(options)
+        const cluster = options.from
+          ? await readDump(options.from, namespace)
+          : await connected(options, reached, transport => readLists(transport, namespace))
+        const preview = previewOf(cluster.lists, steps, {
+          ...cluster,
+          namespace,
+          loadBalancerClass,
+          nowMs: cluster.takenAtMs,
+        })
+        const missing = preview.objects.filter(({ outcome }) => outcome === 'notThere')
+        if (missing.length > 0) throw new UserError(notThereText(missing.map(({ name }) => formatObjectName(name))))
+        write(formatOutput(preview, options.output, how => previewText(preview, paint, how)))
+        if (preview.affected.length > 0) around.setExitCode(2)
+      }),
+    )
+
+  command(
+    'migrate',
+    'how a cluster moves from MetalLB to Berth, every address staying, and back; converts its configuration',
+  )
+    .addArgument(new Argument('<direction>').choices(directions))
+    .option('--dry-run', 'write nothing, show the plan (as without --apply)')
+    .option('--apply', "write Berth's objects, and who announces what")
+    .option('--manifests', "write Berth's objects as YAML, for kubectl apply -f -")
+    .option('--to-directory <folder>', "write Berth's objects as files, one each")
+    .option('-f, --filename <path...>', "MetalLB's manifests in place of a live cluster: files, folders, or - ")
+    .option('--metallb-namespace <name>', "MetalLB's own namespace (default: where it is found)")
+    .addHelpText(
+      'after',
+      `${examples(
+        'kubectl berth migrate from-metallb                 # the plan: what would change, and what to do next',
+        'kubectl berth migrate from-metallb --apply',
+        'kubectl berth migrate from-metallb -f metallb/ --to-directory berth/',
+        'kubectl berth migrate to-metallb                   # the way back',
+      )}
+docs/migration.md tells it step by step.
+`,
+    )
+    .action((direction: Direction, options: ClusterOptions & MigrateOptions) =>
+      attempt(options, reached =>
+        migrate(direction, options.dryRun ? { ...options, apply: false } : options, {
+          ...around,
+          connected: use => connected(options, reached, use),
+        }),
+      ),
+    )
 
   program
     .command('completion')
@@ -177,12 +274,24 @@ export function createProgram(around: Surroundings): Command {
   return program
 }
 
+function noNamespace(namespace: string): string {
+  return `There is no namespace ${namespace}. Is Berth installed in another one? Name it with -n.`
+}
+
+function notThereText(objects: readonly string[]): string {
+  return `There is no ${objects.join(', no ')} to delete. "kubectl get" lists what there is.`
+}
+
 function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map(line => `  ${line}\n`).join('')}`
 }
 
 function completableOf(command: Command): Completable {
-  const words: Readonly<Record<string, readonly string[]>> = { explain: ['service'], completion: shells }
+  const words: Readonly<Record<string, readonly string[]>> = {
+    explain: ['service'],
+    migrate: directions,
+    completion: shells,
+  }
   const name = command.name()
   const options = command.options.flatMap(({ long, short }) => [short, long]).filter(option => option !== undefined)
   return { name, about: command.description(), words: words[name] ?? [], options: [...options, '--help'] }

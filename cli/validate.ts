@@ -99,6 +99,19 @@ export function validate(
   }
 }
 
+/** What the API server would not take, or would not know. */
+const refusedReasons = ['NotYAML', 'NoObject', 'OtherGroup', 'UnknownVersion', 'UnknownKind', 'Invalid', 'Duplicate']
+
+/** Of what is wrong with the manifests that which keeps them from being applied at all. */
+export function unusable(
+  manifests: readonly Manifest[],
+  unreadable: readonly ManifestProblem[],
+  options: { readonly namespace: string; readonly files: number },
+): readonly ManifestProblem[] {
+  const { problems } = validate(manifests, unreadable, options)
+  return problems.filter(({ reason }) => refusedReasons.includes(reason))
+}
+
 function placeOf({ file, line, object }: Manifest): Pick<ManifestProblem, 'file' | 'line' | 'object'> {
   const name = textOf(fieldOf(fieldOf(object, 'metadata'), 'name'))
   return { file, line, object: [textOf(fieldOf(object, 'kind')), name].filter(text => text).join(' ') }
