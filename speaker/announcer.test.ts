@@ -48,6 +48,18 @@ test('what is withheld is not announced, until it is again', () => {
   expect(announcer.wire.get(address)?.announcedOn).toEqual(['eth0'])
 })
 
+test('a take-over is counted when the answering begins, not while it goes on', () => {
+  const { announcer } = setUp()
+  announcer.take({ kind: 'contested', address, finding: { kind: 'noLink' } })
+  expect(announcer.takeOvers).toBe(0)
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0', 'eth1'] })
+  expect(announcer.takeOvers).toBe(1)
+  announcer.take({ kind: 'withheld', address, because: 'yielded' })
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })
+  expect(announcer.takeOvers).toBe(2)
+})
+
 test('another caution is said once', () => {
   const { announcer, sent } = setUp()
   announcer.recaution([address], first)

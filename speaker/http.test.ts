@@ -89,7 +89,29 @@ describe('/metrics', () => {
       'berth_watch_up{resource="services"} 1',
       'berth_watch_lists_total{resource="services"} 2',
       'berth_watch_failures_total{resource="services"} 4',
+      'berth_speaker_missed 0',
       'berth_layer2_conflicts_total 3',
+      'berth_layer2_takeovers_total 4',
+    ]) {
+      expect(body.split('\n')).toContain(line)
+    }
+  })
+
+  test('says who has an address too, rightly or not, and whom it misses', async () => {
+    const station = { interface: 'eth0', mac: '02:00:00:00:00:0b' }
+    const { body } = await get('/metrics', {
+      rivals: new Map([
+        ['192.0.2.1', { ...station, node: undefined }],
+        ['192.0.2.2', { ...station, node: 'node-2' }],
+      ]),
+      wire: new Map([['192.0.2.3', { told: 'all', announcedOn: ['eth0'], sharers: ['node-1', 'node-2'] }]]),
+      reach: { standing: 'most', lost: [], ownMissed: ['node-2'] },
+    })
+    for (const line of [
+      'berth_layer2_rival{ip="192.0.2.1",interface="eth0",mac="02:00:00:00:00:0b",rival_node=""} 1',
+      'berth_layer2_rival{ip="192.0.2.2",interface="eth0",mac="02:00:00:00:00:0b",rival_node="node-2"} 1',
+      'berth_layer2_sharing_nodes{ip="192.0.2.3"} 2',
+      'berth_speaker_missed 1',
     ]) {
       expect(body.split('\n')).toContain(line)
     }

@@ -54,6 +54,13 @@ const metrics: readonly Metric[] = [
       ]),
   },
   {
+    name: 'berth_speaker_missed',
+    help: 'Speakers that this one watches by BFD and does not hear.',
+    labels: [],
+    kind: 'gauge',
+    read: ({ reach }) => [[{}, reach?.ownMissed.length ?? 0]],
+  },
+  {
     name: 'berth_speaker_cut_off',
     help: '1 while the API server has not been heard for longer than this speaker’s Lease lasts.',
     labels: [],
@@ -185,6 +192,31 @@ const metrics: readonly Metric[] = [
     labels: [],
     kind: 'counter',
     read: ({ conflicts }) => [[{}, conflicts]],
+  },
+  {
+    name: 'berth_layer2_takeovers_total',
+    help: 'How often this node began to answer for an address, new ones and planned moves included.',
+    labels: [],
+    kind: 'counter',
+    read: ({ takeOvers }) => [[{}, takeOvers]],
+  },
+  {
+    name: 'berth_layer2_rival',
+    help: 'Always 1: a station that has an address of this node’s too, told of until it was not heard for 30 s; rival_node is empty where it is no node of the cluster.',
+    labels: ['ip', 'interface', 'mac', 'rival_node'],
+    kind: 'gauge',
+    read: ({ rivals }) =>
+      Array.from(rivals, ([ip, { interface: on, mac, node }]) => [
+        { ip, interface: on, mac, rival_node: node ?? '' },
+        1,
+      ]),
+  },
+  {
+    name: 'berth_layer2_sharing_nodes',
+    help: 'Nodes that answer for the address together, this one among them; nothing where it answers alone.',
+    labels: ['ip'],
+    kind: 'gauge',
+    read: ({ wire }) => Array.from(wire).flatMap(([ip, { sharers }]) => (sharers ? [[{ ip }, sharers.length]] : [])),
   },
   {
     name: 'process_resident_memory_bytes',

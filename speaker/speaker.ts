@@ -10,6 +10,7 @@ import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { type ClusterOptions, createClusterFeed } from './cluster-feed.ts'
 import { type DrainPolicy, drainedBy } from './drain.ts'
 import { createEndpointIndex } from './endpoints.ts'
+import type { ReachReport } from './layer2/detector-state.ts'
 import { formatFacts, type Reluctance } from './layer2/facts.ts'
 import { type Member, nodeOfMac } from './layer2/membership.ts'
 import { createMembers } from './members.ts'
@@ -74,6 +75,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let fence = { withheld: false, pauses: 0 }
   let synced = false
   let bfdCounters: BfdCounters | undefined
+  let reach: ReachReport | undefined
   const totals: WireTotals = new Map()
   const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
@@ -209,7 +211,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         announcer.take(report)
         break
       case 'reach':
-        members.takeReach(report.report)
+        reach = report.report
+        members.takeReach(reach)
         break
       case 'fence':
         takeFence(report)
@@ -343,6 +346,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       servicesOf: address => reconciler.servicesOf(address),
       totals,
       conflicts: announcer.conflicts,
+      takeOvers: announcer.takeOvers,
+      rivals: announcer.rivals,
+      reach,
       addressesOf: key => {
         const ingress = sources.services.get(key)?.ingress ?? []
         return ingress.flatMap(one => (one.kind === 'address' ? [one.address] : []))

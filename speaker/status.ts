@@ -1,7 +1,9 @@
 import type { ServiceKey } from '../kube/service.ts'
 import type { WatchHealth } from '../kube/watch.ts'
 import type { Address } from '../net/address.ts'
+import type { Rival } from './announcer.ts'
 import type { BfdCounters } from './bfd/messages.ts'
+import type { ReachReport } from './layer2/detector-state.ts'
 import type { Member } from './layer2/membership.ts'
 import type { LoopState } from './loop.ts'
 import type { WireState } from './plan.ts'
@@ -48,6 +50,12 @@ export interface SpeakerHealth {
   readonly servicesOf: (address: string) => readonly string[]
   readonly totals: WireTotals
   readonly conflicts: number
+  /** How often this node began to answer for an address. */
+  readonly takeOvers: number
+  /** By address of ours, who has it too. */
+  readonly rivals: ReadonlyMap<string, Rival>
+  /** The detector's word on the other speakers; undefined = it has not spoken, or there is none. */
+  readonly reach: ReachReport | undefined
   /** The addresses of a Service. */
   readonly addressesOf: (service: ServiceKey) => readonly Address[]
   readonly router: LoopState
