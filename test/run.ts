@@ -59,6 +59,11 @@ async function packages(): Promise<Outcome> {
 async function programs(): Promise<Outcome> {
   try {
     for (const name of controlPlane) indented(`${name}: ${await binary(name, { progress: indented })}`)
+    // The alerts' tests alone need it, and skip with the reason where it cannot be had.
+    await binary('promtool', { progress: indented }).then(
+      path => indented(`promtool: ${path}`),
+      (error: unknown) => indented(String(error)),
+    )
     return total([])
   } catch (error) {
     indented(error instanceof Error ? error.message : String(error))

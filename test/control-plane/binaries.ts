@@ -25,6 +25,7 @@ const recipes = {
   'metallb-controller': { pins: 'metallb', command: 'go.universe.tf/metallb/controller', coldSeconds: 75 },
   'metallb-speaker': { pins: 'metallb', command: 'go.universe.tf/metallb/speaker', coldSeconds: 15 },
   helm: { pins: 'helm', command: 'helm.sh/helm/v4/cmd/helm', coldSeconds: 150 },
+  promtool: { pins: 'prometheus', command: 'github.com/prometheus/prometheus/cmd/promtool', coldSeconds: 140 },
 } as const
 
 /** The module of each set of pins whose version names the set. */
@@ -33,6 +34,7 @@ const pinnedModule = {
   kubernetes: 'k8s.io/kubernetes',
   metallb: 'go.universe.tf/metallb',
   helm: 'helm.sh/helm/v4',
+  prometheus: 'github.com/prometheus/prometheus',
 } as const
 
 type Pins = keyof typeof pinnedModule
@@ -108,6 +110,7 @@ async function build(go: string, name: BinaryName, version: string, target: stri
   const arguments_ = [
     'build',
     '-mod=readonly',
+    ...buildTags(pins),
     '-ldflags',
     `-s -w ${versionFlags(pins, version)}`,
     '-o',
@@ -148,8 +151,14 @@ function outcome(child: ChildProcess): Promise<{ code: number | null; errors: st
   })
 }
 
+/** Prometheus finds its targets in two dozen clouds, whose clients would be most of the build; the tests need none. */
+function buildTags(pins: Pins): readonly string[] {
+  return pins === 'prometheus' ? ['-tags', 'remove_all_sd'] : []
+}
+
 /** A program built without these calls itself v0.0.0 and its own clients distrust it. */
 function versionFlags(pins: Pins, version: string): string {
+  if (pins === 'prometheus') return `-X github.com/prometheus/common/version.Version=${version}`
   if (pins === 'helm') return `-X helm.sh/helm/v4/internal/version.version=${version}`
   if (pins !== 'kubernetes') return ''
   const [major, minor] = version.slice(1).split('.')
