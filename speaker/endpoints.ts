@@ -40,7 +40,8 @@ export function createEndpointIndex(
   return {
     of(service) {
       const before = known.get(service)
-      if (before && !stale.delete(service)) return before
+      // Asked of every Service in every run of every loop.
+      if (before && (stale.size === 0 || !stale.delete(service))) return before
       const after = endpointsOf({ key: service }, byService.get(service)?.values() ?? [])
       if (before && sameEndpoints(before, after)) return before
       known.set(service, after)

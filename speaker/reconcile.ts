@@ -77,7 +77,8 @@ interface Waits {
 const moveEveryMs = 100
 const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
 
-const laterMs = 500
+/** How long what can wait for the next run waits: in a large cluster a run delays whatever else there is to do. */
+const laterMs = 1_000
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
@@ -111,7 +112,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
     own = servicesByAddress(won)
     const judge = outlook.look(members, nowMs)
-    const beside = (service: Service): Beside => besides(service, judge)
+    const known = new Map<Service, Beside>()
+    const beside = (service: Service): Beside => {
+      const found = known.get(service) ?? besides(service, judge)
+      known.set(service, found)
+      return found
+    }
 
     pacing = pace(pacing, waiting({ won, verdicts, refused, beside, wire: announcer.wire }), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)

@@ -70,7 +70,7 @@ export function programOf(name: string, child: ChildProcess, startedAt: number):
   }
 }
 
-const restTimeoutSeconds = 120
+const restTimeoutSeconds = 400
 
 /** Waits until programs have nothing left to do, two seconds with less than a twentieth of a core twice in a row; how long that took. */
 export async function untilAtRest(programs: readonly Program[]): Promise<number> {
