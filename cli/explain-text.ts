@@ -72,7 +72,7 @@ function bgpText({ bgp, takenAtMs }: Explanation, paint: Paint): readonly string
 function conditionsText({ conditions, takenAtMs }: Explanation, paint: Paint): readonly string[] {
   if (conditions.length === 0) return []
   const rows = conditions.map(({ type, status, reason, lastTransitionTime }) => {
-    const word = status === 'True' ? paint.good(status) : paint.bad(status)
+    const word = status === 'True' ? paint.good(status) : status === 'False' ? paint.bad(status) : paint.warn(status)
     return [type, word, reason, ago(lastTransitionTime, takenAtMs)]
   })
   return [`\n${paint.bold('Conditions')}\n`, table(['type', 'status', 'reason', 'since'], rows, '  ')]

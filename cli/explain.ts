@@ -3,11 +3,13 @@ import { allocatedCondition, planService } from '../controller/plan.ts'
 import { wordObjection, wordRefusal } from '../controller/refusal.ts'
 import { isOfClass, isRefusal, requestOf, shownAddresses } from '../controller/request.ts'
 import type { Condition, Service } from '../kube/service.ts'
+import { settledCondition } from '../kube/settled.ts'
 import { formatAddress } from '../net/address.ts'
 import { announcedCondition } from '../speaker/condition.ts'
 import { adviceOnAllocation } from './advice.ts'
 import { type BgpExplanation, explainBgp } from './explain-bgp.ts'
 import { explainLayer2, type Layer2Explanation } from './explain-layer2.ts'
+import { explainTaken } from './explain-taken.ts'
 import type { Picture } from './picture.ts'
 
 /** Everything about one Service: the plans of both programs, printed and not applied. */
@@ -36,6 +38,8 @@ export interface PoolAnswer {
   readonly why: string
 }
 
+const told: readonly string[] = [allocatedCondition, announcedCondition, settledCondition]
+
 export function explainService(picture: Picture, service: Service): Explanation {
   const { snapshot, ledger } = picture
   const endpoints = picture.endpointsOf(service)
@@ -54,7 +58,7 @@ export function explainService(picture: Picture, service: Service): Explanation 
     pools: notOurs === undefined && isAskingPools(picture, service) ? poolAnswers(picture, service) : [],
     layer2: hasAddress ? explainLayer2(picture, service) : undefined,
     bgp: hasAddress ? explainBgp(picture, service) : undefined,
-    conditions: service.conditions.filter(({ type }) => type === allocatedCondition || type === announcedCondition),
+    conditions: service.conditions.filter(({ type }) => told.includes(type)),
   }
 }
 
@@ -77,7 +81,7 @@ function pendingOf(picture: Picture, service: Service): Explanation['pending'] {
   }
   const plan = planService({ service, ledger, book, namespaces, loadBalancerClass }, service.key)
   const ingress = plan.find(action => action.kind === 'setIngress')
-  if (!ingress) return undefined
+  if (!ingress) return explainTaken(picture, service)
   const text = `The controller is to write ${ingress.addresses.map(formatAddress).join(', ')} into its status, and has not done so yet.`
   const advice = [`Is a controller running? kubectl berth status`]
   return { reason: 'NotWrittenYet', text, advice }

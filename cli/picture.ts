@@ -47,9 +47,11 @@ export type Layer2View =
 export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefined): Picture {
   const { resolved, services, labelsByNamespace } = snapshot
   const book = bookOf(resolved)
-  const desk = createDesk({ services: iterable(services), loadBalancerClass, onWork: () => {} })
+  const now = () => snapshot.takenAtMs
+  const desk = createDesk({ services: iterable(services), loadBalancerClass, now, onWork: () => {} })
   for (const [name, labels] of labelsByNamespace) desk.setNamespace(name, labels)
   desk.setPools(book)
+  desk.recall(resolved.conflicts)
   desk.adopt()
   const members = membersOf(snapshot.speakers, snapshot.takenAtMs)
   const slices = slicesByService(snapshot.slices)

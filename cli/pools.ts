@@ -22,6 +22,8 @@ export interface FamilyUsage {
   readonly family: IpFamily
   readonly size: bigint
   readonly inUse: bigint
+  /** Given to nobody, since other stations have them. */
+  readonly conflicting: bigint
 }
 
 /** Pools in the order in which they are tried, then those that are set aside. */
@@ -61,8 +63,12 @@ export function poolsText(pools: readonly PoolView[], paint: Paint, options: { r
     const ready = pool.ready ? paint.good('True') : paint.bad(pool.reason)
     const wide = options.wide ? [pool.autoAssign ? 'yes' : 'no', pool.ranges.join(', ')] : []
     if (pool.usage.length === 0) return [[pool.name, '', '', '', '', ready, ...wide]]
-    return pool.usage.map(({ family, size, inUse }) => {
-      const counts = [`${formatCount(inUse)} of ${formatCount(size)}`, formatCount(size - inUse)]
+    return pool.usage.map(({ family, size, inUse, conflicting }) => {
+      const others = conflicting > 0n ? ` (${formatCount(conflicting)} elsewhere)` : ''
+      const counts = [
+        `${formatCount(inUse)} of ${formatCount(size)}`,
+        `${formatCount(size - inUse - conflicting)}${others}`,
+      ]
       return [pool.name, family, bar(inUse, size, paint), ...counts, ready, ...wide]
     })
   })

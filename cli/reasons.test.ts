@@ -52,6 +52,32 @@ const bgp = (spec: object): readonly object[] => [config('BGPAdvertisement', 'al
 const eth0 = { name: 'eth0', mac: '02:00:00:00:00:01', subnets: [] }
 const shared = { 'berth.dev/allow-shared-ip': 'team-a' }
 
+const avoiding = pool('public', ['192.0.2.0/24'], { avoidConflicts: true })
+const inUse = ['False', 'AddressInUse', 'is in use by 52:54:00:00:00:01 on eth0'] as const
+
+/** A Service whose address a stranger has, so that nobody announces it. */
+function taken(more: {
+  readonly annotations?: object
+  readonly allocated?: string
+  readonly settled?: readonly [status: 'True' | 'False', reason: string, what: string]
+}): object {
+  const { annotations = {}, allocated, settled } = more
+  const message =
+    'not announced, since it is in use: a station that is no node of this cluster (52:54:00:00:00:01 on eth0) answers for 192.0.2.0 too: take the address away from it, or leave it out of the IPAddressPool'
+  const conditions = [
+    ...(allocated === undefined ? [] : [condition('berth.dev/Allocated', 'True', 'AddressInUse', allocated)]),
+    condition('berth.dev/Announced', 'False', 'AddressInUse', message),
+    ...(settled ? [condition('berth.dev/Settled', settled[0], settled[1], `192.0.2.0 ${settled[2]}`)] : []),
+  ]
+  return service('web', { ingress: address, annotations, conditions })
+}
+
+const conflict = { address: '192.0.2.1', macAddress: '52:54:00:00:00:01', interface: 'eth0', lastSeen: secondsAgo(60) }
+const conflicting = {
+  ...pool('public', ['192.0.2.0/31'], { avoidConflicts: true }),
+  status: { conflicting: 1, conflicts: [conflict] },
+}
+
 const pending: readonly Row[] = [
   {
     situation: 'no pool at all',
@@ -277,22 +303,50 @@ const unannounced: readonly Row[] = [
   },
   {
     situation: 'an address that another station has',
+    world: { services: [taken({})] },
+    says: [
+      '52:54:00:00:00:01',
+      'take the address away from it',
+      'avoidConflicts: false',
+      '→ Let it choose another where one was never announced (avoidConflicts: true): kubectl -n berth-system edit',
+    ],
+  },
+  {
+    situation: 'an address that another station has, which is about to be replaced',
+    world: { ipAddressPools: [avoiding], services: [taken({ settled: inUse })] },
+    says: ['The controller is to write 192.0.2.1 into its status'],
+  },
+  {
+    situation: 'an address that another station has, and the pool has no other',
     world: {
+      ipAddressPools: [pool('public', ['192.0.2.0/32'], { avoidConflicts: true })],
       services: [
-        service('web', {
-          ingress: address,
-          conditions: [
-            condition(
-              'berth.dev/Announced',
-              'False',
-              'AddressInUse',
-              'not announced, since it is in use: a station that is no node of this cluster (52:54:00:00:00:01 on eth0) answers for 192.0.2.0 too: take the address away from it, or leave it out of the IPAddressPool',
-            ),
-          ],
+        taken({
+          settled: inUse,
+          allocated:
+            '192.0.2.0 from pool "public". 192.0.2.0 is in use by another station (52:54:00:00:00:01 on eth0), and nothing is there to replace it: Pool "public" has no IPv4 address left (1 of 1 in use); enlarge it or free some.',
         }),
       ],
     },
-    says: ['52:54:00:00:00:01', 'take the address away from it'],
+    says: ['nothing is there to replace it', '→ Add a range, which moves nothing'],
+  },
+  {
+    situation: 'an address that another station has and the Service asks for',
+    world: {
+      ipAddressPools: [avoiding],
+      services: [taken({ annotations: { 'berth.dev/loadBalancerIPs': '192.0.2.0' } })],
+    },
+    says: ['the Service asks for that one: it is not replaced', '→ Ask for another, or for none'],
+  },
+  {
+    situation: 'an address that another station has and that was announced before',
+    world: { ipAddressPools: [avoiding], services: [taken({ settled: ['True', 'Announced', 'has been announced'] })] },
+    says: ['so it is not replaced', '→ To give it up, ask for another: kubectl -n shop annotate service web'],
+  },
+  {
+    situation: 'a pool whose last address another station has',
+    world: { ipAddressPools: [conflicting], services: [service('web'), holder()] },
+    says: ['(1 of 2 in use, 1 in use by other stations)'],
   },
   {
     situation: 'an address shared with a Service that lives elsewhere',

@@ -193,7 +193,7 @@ describe('an address that a stranger has', () => {
     world.look('web', { inUse: ['192.0.2.1'] })
     expect(world.has('web')).toBe('192.0.2.1')
     const why =
-      '192.0.2.1 is in use by another station (02:00:00:00:00:66 on eth0), and nothing is there to replace it: The Service cannot have an IPv4 address. Pool "a" has no IPv4 address left (2 of 2 in use); enlarge it or free some.'
+      '192.0.2.1 is in use by another station (02:00:00:00:00:66 on eth0), and nothing is there to replace it: Pool "a" has no IPv4 address left (2 of 2 in use); enlarge it or free some.'
     expect(world.condition('web')).toBe(`True AddressInUse: 192.0.2.1 from pool "a". ${why}`)
     expect(world.events.at(-1)).toBe(`Warning AddressInUse: ${why}`)
     world.remove('holder')

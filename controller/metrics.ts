@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { IpFamily } from '../net/address.ts'
+import type { PoolUsage } from './ledger.ts'
 import type { Session } from './session.ts'
 
 /** What /metrics tells. */
@@ -31,6 +32,12 @@ const metrics: readonly Metric[] = [
     help: 'Addresses that the pool can hand out, both families.',
     label: 'pool',
     read: session => perPool(session, pool => usage(session, pool, families, 'size')),
+  },
+  {
+    name: 'berth_allocator_addresses_conflicting',
+    help: 'Addresses of the pool that nobody gets for now, since other stations have them (avoidConflicts).',
+    label: 'pool',
+    read: session => perPool(session, pool => usage(session, pool, families, 'conflicting')),
   },
   {
     name: 'berth_allocator_addresses_in_use_total',
@@ -178,7 +185,7 @@ export async function createMetrics(source: MetricsSource): Promise<Registry> {
   return registry
 }
 
-function usage({ desk }: Session, pool: string, of: readonly IpFamily[], what: 'size' | 'inUse'): number {
+function usage({ desk }: Session, pool: string, of: readonly IpFamily[], what: keyof PoolUsage): number {
   return of.reduce((sum, family) => sum + Number(desk.ledger.usage(pool, family)?.[what] ?? 0n), 0)
 }
 

@@ -86,7 +86,7 @@ export function wordStuck({ taken, why }: Stuck): string {
 function wordNoReplacement(why: Stuck['why']): string {
   switch (why.kind) {
     case 'refused':
-      return withoutStop(wordRefusal(why.refusal).text)
+      return withoutStop(why.refusal.kind === 'noPoolFits' ? wordPools(why.refusal) : wordRefusal(why.refusal).text)
     case 'objection':
       return `pool "${why.pool}", from which its other address is, ${wordObjection(why.objection)}`
     case 'answersForAll':
@@ -114,8 +114,11 @@ function reasonFor(verdicts: readonly PoolVerdict[]): string {
 function wordVerdicts({ request, verdicts }: Refusal & { readonly kind: 'noPoolFits' }): string {
   const wanted = request.addresses.length > 0 ? list(request.addresses.map(formatAddress)) : wordWish(request.wish)
   const where = request.pool === undefined ? '' : ` of pool "${request.pool}"`
-  const reasons = verdicts.map(({ pool, objection }) => `Pool "${pool}" ${wordObjection(objection)}.`)
-  return `The Service cannot have ${wanted}${where}. ${reasons.join(' ')}`
+  return `The Service cannot have ${wanted}${where}. ${wordPools({ verdicts })}`
+}
+
+function wordPools({ verdicts }: { readonly verdicts: readonly PoolVerdict[] }): string {
+  return verdicts.map(({ pool, objection }) => `Pool "${pool}" ${wordObjection(objection)}.`).join(' ')
 }
 
 /** The words behind `Pool "a" `. */

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { formatRange, overlaps } from '../net/range.ts'
 import { type FuzzedObject, fuzzedObject } from './arbitrary.ts'
 import type { ConfigKind, ConfigProblem } from './config.ts'
-import { parseConfig } from './parse.ts'
-import type { ResolvedConfig } from './resolve.ts'
+import { parseConfig, parseIPAddressPool } from './parse.ts'
+import { type ResolvedConfig, resolveConfig } from './resolve.ts'
 import type { ConfigResources, Resource } from './resources.ts'
 
 type KindedResource = Resource<object> & { readonly kind: ConfigKind }
@@ -507,6 +507,19 @@ test('an alias keeps the value that the oldest Community gives it', () => {
   )
   expect(config.bgpAdvertisements[0]?.communities).toMatchObject([{ high: 1 }, { high: 3 }])
   expect(only(problems)).toMatchObject({ name: 'a', reason: 'DuplicateCommunity' })
+})
+
+test('what other stations have of the pools is told beside them, also where the pools can be gone through once only', () => {
+  const conflict = { address: '192.0.2.7', macAddress: '02:00:00:00:00:66', lastSeen: at(0) }
+  const parsed = parseIPAddressPool({
+    metadata: { name: 'a', namespace: 'berth-system' },
+    spec: { addresses: ['192.0.2.0/24'] },
+    status: { conflicts: [conflict] },
+  })
+  const store = new Map(parsed ? [[parsed.key, parsed]] : [])
+  const { config, conflicts } = resolveConfig({ ipAddressPools: store.values() })
+  expect(config.pools).toHaveLength(1)
+  expect(conflicts.map(({ mac }) => mac)).toEqual([conflict.macAddress])
 })
 
 describe('any objects together', () => {

@@ -55,7 +55,9 @@ export function resolveConfig(parsed: ParsedConfig, options: ResolveOptions = {}
     }
     return own.sort(olderFirst)
   }
-  const pools = resolvePools(take(parsed.ipAddressPools))
+  // A store's values can be gone through once.
+  const givenPools = [...(parsed.ipAddressPools ?? [])]
+  const pools = resolvePools(take(givenPools))
   const communities = resolveCommunities(take(parsed.communities))
   const profiles = take(parsed.bfdProfiles).map(unchanged<BFDProfile>)
   const peers = resolveBGPPeers(take(parsed.bgpPeers), parsed.bfdProfiles && valuesOf(profiles))
@@ -79,7 +81,7 @@ export function resolveConfig(parsed: ParsedConfig, options: ResolveOptions = {}
     },
     verdicts,
     problems: verdicts.flatMap(problemOf),
-    conflicts: [...(parsed.ipAddressPools ?? [])].flatMap(({ conflicts }) => conflicts),
+    conflicts: givenPools.flatMap(({ conflicts }) => conflicts),
   }
 }
 
