@@ -19,7 +19,7 @@ import { createProxyWatch } from './proxy-watch.ts'
 import { createReconciler } from './reconcile.ts'
 import { createPasswords } from './routing/passwords.ts'
 import { createRecorder } from './routing/recorder.ts'
-import { createRouter } from './routing/router.ts'
+import { createRouter, type RouterNews } from './routing/router.ts'
 import { createSources, type NamedWatch } from './sources.ts'
 import { type SpeakerHealth, takeCounters, type WireTotals } from './status.ts'
 import type { NetworkInterface, WireCommand, WireReport } from './wire/messages.ts'
@@ -129,7 +129,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     interfaces: () => interfaces ?? [],
   })
   const endpoints = createEndpointIndex(sources.slices, key => {
-    if (sources.services.get(key)) wakeBoth()
+    if (sources.services.get(key)) wakeBoth({ service: key })
   })
   const reconciler = createReconciler({
     self: node,
@@ -187,10 +187,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   }
 
   /** What is to be announced may be another, by either way. */
-  function wakeBoth(what?: 'configuration'): void {
+  function wakeBoth(what: RouterNews): void {
     // First, so that it runs first: a withdrawal must not wait for an election.
     router.wake(what)
-    reconciler.wake(what && 'nodes')
+    reconciler.wake(what === 'configuration' ? 'nodes' : undefined)
   }
 
   function takeReport(report: WireReport): void {
@@ -260,8 +260,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   sources.services.subscribe(({ before, after }) => {
     if (before && !after) endpoints.forget(before.key)
     // Nearly always the echo of what a speaker has just written.
+    const service = after ?? before
     if (before && after && differsInConditionsOnly(before, after)) reconciler.wakeLater()
-    else wakeBoth()
+    else if (service) wakeBoth({ service: service.key })
   })
   sources.records.subscribe(() => reconciler.wake())
   sources.sessionRecords.subscribe(({ before, after }) => {

@@ -59,13 +59,14 @@ function tellChange(
   routes: readonly Route[],
   terms: ExportTerms,
 ): Telling | undefined {
-  const [known, wanted] = [new Set(before), new Set(routes)]
+  const [last, now] = differing(before, routes)
+  const [known, wanted] = [new Set(last), new Set(now)]
   const { advertisements, withoutNextHop } = exportRoutes(
-    routes.filter(route => !known.has(route)),
+    now.filter(route => !known.has(route)),
     terms,
   )
   const taken = new Map(
-    before.filter(route => !wanted.has(route)).map(({ prefix }) => [prefixKey(prefix), prefix] as const),
+    last.filter(route => !wanted.has(route)).map(({ prefix }) => [prefixKey(prefix), prefix] as const),
   )
   const added = new Set(advertisements.map(({ prefix }) => prefixKey(prefix)))
   const isSecond = (key: string): boolean => adjRibOut.has(key) && !taken.has(key)
@@ -75,6 +76,16 @@ function tellChange(
   if (planned.tooLong.length > 0) return undefined
   const from = { routes, nextHops: textOf(terms.nextHops) }
   return { ...planned, withoutNextHop, told: { adjRibOut: planned.adjRibOut, from } }
+}
+
+/** Both lists from the first to the last item in which they differ. */
+function differing<Item>(one: readonly Item[], other: readonly Item[]): readonly [readonly Item[], readonly Item[]] {
+  const shorter = Math.min(one.length, other.length)
+  let head = 0
+  while (head < shorter && one[head] === other[head]) head++
+  let tail = 0
+  while (tail < shorter - head && one.at(-1 - tail) === other.at(-1 - tail)) tail++
+  return [one.slice(head, one.length - tail), other.slice(head, other.length - tail)]
 }
 
 function textOf({ IPv4, IPv6, linkLocal }: NextHops): string {

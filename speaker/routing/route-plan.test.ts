@@ -347,6 +347,22 @@ describe('in any small world', () => {
     )
   })
 
+  test('a plan made by looking at the Services that changed is the one made by looking at all', () => {
+    fc.assert(
+      fc.property(worlds, serviceLists, serviceLists, fc.nat(3), (world, services, others, kept) => {
+        const survey = routingSurvey(world)
+        const before = routePlan(survey, services)
+        const same = services.filter((_, index) => index < kept)
+        const keys = new Set(same.map(({ service }) => service.key))
+        const changed = others.filter(({ service }) => !keys.has(service.key))
+        const touched = [...services, ...others].map(({ service }) => service.key).filter(key => !keys.has(key))
+        const after = routePlan(survey, changed, { before, only: new Set(touched) })
+        expect(seen(after)).toEqual(seen(routePlan(survey, [...same, ...changed])))
+        expect(routePlan(survey, [...same, ...changed], { before: after })).toBe(after)
+      }),
+    )
+  })
+
   test('each node announces what the whole cluster believes it announces', () => {
     fc.assert(
       fc.property(worlds, serviceLists, (world, services) => {

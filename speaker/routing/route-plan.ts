@@ -42,6 +42,11 @@ interface PlanMemory {
 export interface PlanInput {
   readonly survey: RoutingSurvey
   readonly services: Iterable<{ readonly service: Service; readonly endpoints: ServiceEndpoints }>
+  /**
+   * The Services that alone may be others than in `before`, which was made by the same survey: only what there still is of
+   * them has to be in `services`. Undefined: all may be, and all are.
+   */
+  readonly only?: ReadonlySet<ServiceKey> | undefined
   readonly node: string
   /** The node is about to end its sessions: routers are asked to look for other paths while this one still works. */
   readonly leaving: boolean
@@ -56,14 +61,16 @@ const silence: RoutePlan = {
 }
 
 /** All that this node tells each peer; as much as possible of it are the objects of the plan before. */
-export function planRoutes({ survey, services, node, leaving, before = silence }: PlanInput): RoutePlan {
+export function planRoutes({ survey, services, only, node, leaving, before = silence }: PlanInput): RoutePlan {
   const { memory } = before
-  const told = new Map<ServiceKey, readonly PeerRoute[]>()
+  const told = new Map(only && memory.told)
+  for (const key of only ?? []) told.delete(key)
   for (const { service, endpoints } of services) {
     const routes = survey.routesOf(service, endpoints, node)
     if (routes.length > 0) told.set(service.key, routes)
   }
-  const changes = changesOf(told, memory)
+  const touched = only ?? new Set([...told.keys(), ...memory.told.keys()])
+  const changes = changesOf(told, memory, touched)
   const peers = survey.peersOf(node)
   const anew = leaving !== memory.leaving || !sameItems([...before.routesByPeer.keys()], peers)
   if (changes.size === 0 && !anew) return before
@@ -90,7 +97,7 @@ export function planRoutes({ survey, services, node, leaving, before = silence }
   }
   return {
     routesByPeer,
-    peersByService: peersByServiceOf(told, before),
+    peersByService: peersByServiceOf(told, before, touched),
     conflicts: retellConflicts(before.conflicts, dirty, said, survey),
     memory: { leaving, told, said, prefixes },
   }
@@ -100,19 +107,16 @@ export function planRoutes({ survey, services, node, leaving, before = silence }
 function changesOf(
   told: PlanMemory['told'],
   { told: toldBefore, said: saidBefore }: PlanMemory,
+  touched: ReadonlySet<ServiceKey>,
 ): ReadonlyMap<string, readonly PeerRoute[]> {
   const taken = new Set<PeerRoute>()
   const added: PeerRoute[] = []
-  let lasting = 0
-  for (const [service, routes] of told) {
+  for (const service of touched) {
     const last = toldBefore.get(service)
-    if (last) lasting += 1
+    const routes = told.get(service)
     if (last === routes) continue
-    added.push(...routes)
+    added.push(...(routes ?? []))
     for (const route of last ?? []) taken.add(route)
-  }
-  if (lasting < toldBefore.size) {
-    for (const [service, routes] of toldBefore) if (!told.has(service)) for (const route of routes) taken.add(route)
   }
   const changes = new Map<string, PeerRoute[]>()
   for (const { prefix } of taken) {
@@ -144,7 +148,8 @@ function retell(last: RouteList, dirty: readonly string[], routeOf: (prefix: str
   let same = true
   const keepBefore = (prefix: string | undefined): void => {
     for (; next < last.prefixes.length; next += 1) {
-      const [known, route] = [last.prefixes[next], last.routes[next]]
+      const known = last.prefixes[next]
+      const route = last.routes[next]
       if (known === undefined || route === undefined || (prefix !== undefined && known >= prefix)) return
       prefixes.push(known)
       routes.push(route)
@@ -218,25 +223,31 @@ function sameItems(one: readonly unknown[], other: readonly unknown[]): boolean 
   return one.length === other.length && one.every((item, index) => item === other[index])
 }
 
-function peersByServiceOf(told: PlanMemory['told'], before: RoutePlan | undefined): RoutePlan['peersByService'] {
+function peersByServiceOf(
+  told: PlanMemory['told'],
+  { peersByService: before, memory }: RoutePlan,
+  touched: ReadonlySet<ServiceKey>,
+): RoutePlan['peersByService'] {
   const lists = new Map<string, readonly string[]>()
-  const peersByService = new Map<ServiceKey, readonly string[]>()
-  let same = before?.peersByService.size === told.size
-  for (const [service, routes] of told) {
-    const last = before?.peersByService.get(service)
-    if (last !== undefined && before?.memory.told.get(service) === routes) {
-      peersByService.set(service, last)
-      continue
-    }
-    const peers = [...new Set(routes.map(route => route.peer))].sort()
-    const id = peers.join()
+  const changes = new Map<ServiceKey, readonly string[] | undefined>()
+  for (const service of touched) {
+    const routes = told.get(service)
+    if (routes === memory.told.get(service)) continue
+    const last = before.get(service)
+    const peers = routes && [...new Set(routes.map(route => route.peer))].sort()
+    const id = peers?.join()
+    if (last?.join() === id) continue
     // Thousands of Services are told to the same few peers.
-    const list = lists.get(id) ?? (last?.join() === id ? last : peers)
-    lists.set(id, list)
-    same &&= last?.join() === id
-    peersByService.set(service, list)
+    if (peers && id !== undefined) lists.set(id, lists.get(id) ?? peers)
+    changes.set(service, id === undefined ? undefined : lists.get(id))
   }
-  return same && before ? before.peersByService : peersByService
+  if (changes.size === 0) return before
+  const peersByService = new Map(before)
+  for (const [service, peers] of changes) {
+    if (peers) peersByService.set(service, peers)
+    else peersByService.delete(service)
+  }
+  return peersByService
 }
 
 function retellConflicts(

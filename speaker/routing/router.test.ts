@@ -207,8 +207,9 @@ describe('what is told to BGP', () => {
     const told = await bgpWith(scene, 1)
     const { configured } = told
     for (let index = 2; index <= 50; index++) {
-      scene.services.put(service(`web-${index}`, [`203.0.113.${index}`]))
-      scene.router.wake()
+      const added = service(`web-${index}`, [`203.0.113.${index}`])
+      scene.services.put(added)
+      scene.router.wake({ service: added.key })
     }
     const wokenAtMs = performance.now()
     await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(50), soon)
@@ -236,7 +237,7 @@ describe('what is told to BGP', () => {
       ['r2', 'the Secret "tor" has not been read yet'],
     ])
     scene.endpoints = endpointsOn()
-    scene.router.wake()
+    scene.router.wake({ service: service('web', []).key })
     await vi.waitFor(() => expect(prefixes(told, 'r1')).toEqual([]), soon)
     scene.passwords.set('tor', { text: 'secret' })
     scene.router.wake()
@@ -341,7 +342,7 @@ describe('a speaker that leaves', () => {
     expect(told.routes.get('bridged')?.[0]?.communities).toEqual([])
     // A Service that loses its endpoints meanwhile is withdrawn as ever.
     scene.endpoints = endpointsOn()
-    scene.router.wake()
+    scene.router.wake({ service: service('web', []).key })
     await vi.waitFor(() => expect(prefixes(told, 'plain')).toEqual([]), soon)
     expect(prefixes(told, 'bridged')).toEqual([])
     expect(told.farewells).toEqual([])
@@ -397,8 +398,9 @@ test('advertisements that disagree about a route are told of once, for as long a
   scene.router.wake('configuration')
   const told = await bgpWith(scene, 1)
   await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(1), soon)
-  scene.services.put(service('mail', ['203.0.113.2']))
-  scene.router.wake()
+  const mail = service('mail', ['203.0.113.2'])
+  scene.services.put(mail)
+  scene.router.wake({ service: mail.key })
   await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(2), soon)
   expect(lines.map(line => (JSON.parse(line) as { conflicts: string[] }).conflicts)).toEqual([
     [expect.stringMatching(/^203\.0\.113\.1\/32 of shop\/web to r1: .*200 is used$/)],

@@ -43,8 +43,8 @@ export interface PeerView {
 
 /** The loop. */
 export interface Router {
-  /** Something has changed: run soon. `configuration` = nodes or configuration, on which everything depends. */
-  wake(what?: 'configuration'): void
+  /** Something has changed: run soon. */
+  wake(what?: RouterNews): void
   /** A report of the wire thread. */
   takeBfd(status: BfdSessionStatus): void
   view(): RouterView
@@ -54,6 +54,9 @@ export interface Router {
   stop(): Promise<void>
   readonly state: LoopState
 }
+
+/** What has changed: a Service or its endpoints; or nodes or configuration, on which everything depends. */
+export type RouterNews = { readonly service: ServiceKey } | 'configuration'
 
 export interface RouterOptions {
   readonly node: string
@@ -80,6 +83,8 @@ export function createRouter(options: RouterOptions): Router {
   let bgp: Bgp | undefined
   let opening = false
   let survey: RoutingSurvey | undefined
+  /** Services to look at in the next plan, if its survey is that of the last. */
+  const touched = new Set<ServiceKey>()
   let peers: readonly NodePeer[] = []
   let plan: RoutePlan | undefined
   let farewell: RoutePlan | undefined
@@ -92,8 +97,9 @@ export function createRouter(options: RouterOptions): Router {
   const loop = createLoop(run)
   const bfd = createBfdWishes(options.setBfdSessions)
 
-  function wake(what?: 'configuration'): void {
+  function wake(what?: RouterNews): void {
     if (what === 'configuration') survey = undefined
+    else if (what) touched.add(what.service)
     loop.wake()
   }
 
@@ -127,15 +133,18 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function settleRoutes(): void {
+    const only = survey && plan ? new Set(touched) : undefined
+    touched.clear()
     survey ??= routingSurveyOf({
       config: sources.config(),
       nodes: new Map(Array.from(sources.nodes.values(), one => [one.name, one])),
     })
     const before = plan
-    plan = planRoutes({ survey, services: services(), node, leaving: false, before })
+    plan = planRoutes({ survey, services: services(only), only, node, leaving: false, before })
     tellConflicts(plan, before)
-    if (phase === 'leaving')
-      farewell = planRoutes({ survey, services: services(), node, leaving: true, before: farewell })
+    if (phase !== 'leaving') return
+    const changed = farewell && only
+    farewell = planRoutes({ survey, services: services(changed), only: changed, node, leaving: true, before: farewell })
   }
 
   /** Each once for as long as it lasts; the condition of a Service knows only of those within itself. */
@@ -146,8 +155,10 @@ export function createRouter(options: RouterOptions): Router {
     log.warn({ conflicts: news.slice(0, 10).map(formatConflict), count: news.length }, 'BGPAdvertisements disagree')
   }
 
-  function* services() {
-    for (const service of sources.services.values()) yield { service, endpoints: endpoints.of(service.key) }
+  /** All, or of these all that there are. */
+  function* services(only: Iterable<ServiceKey> | undefined) {
+    const list = only ? Array.from(only, key => sources.services.get(key)) : sources.services.values()
+    for (const service of list) if (service) yield { service, endpoints: endpoints.of(service.key) }
   }
 
   /** What each peer is to hear; a peer that is missing hears nothing yet, not even that this was all. */

@@ -3,7 +3,7 @@ import type { Service, ServiceEndpoints } from '../../kube/service.ts'
 import type { NodeFacts } from '../advertisements.ts'
 import { formatPrefix } from '../bgp/route.ts'
 import { node, pool } from '../test-values.ts'
-import { planRoutes, type RoutePlan } from './route-plan.ts'
+import { type PlanInput, planRoutes, type RoutePlan } from './route-plan.ts'
 import { type RoutingSurvey, routingSurveyOf } from './routes.ts'
 
 // Values that tests of routes are made of: everything as usual but for what the test is about.
@@ -83,10 +83,9 @@ export interface AnnouncedService {
 export function routePlan(
   survey: RoutingSurvey,
   services: readonly AnnouncedService[],
-  more: { readonly node?: string; readonly leaving?: boolean; readonly before?: RoutePlan | undefined } = {},
+  more: Partial<Pick<PlanInput, 'node' | 'leaving' | 'before' | 'only'>> = {},
 ): RoutePlan {
-  const { node = 'a', leaving = false, before } = more
-  return planRoutes({ survey, services, node, leaving, before })
+  return planRoutes({ survey, services, node: 'a', leaving: false, before: undefined, ...more })
 }
 
 /** The prefixes that each peer is told. */
