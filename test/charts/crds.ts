@@ -1,10 +1,12 @@
 /**
  * `node test/charts/crds.ts`: the CRDs of /crds for the chart. Helm installs what is in `crds/` first of all and never
  * updates it; templates/crds.yaml renders the same files for releases that own them, which is what the marks here say.
+ * It brings docs/configuration.md up to date too, which is made of the same files.
  */
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeConfigurationPage } from '../docs/configuration.ts'
 
 const source = join(import.meta.dirname, '../../crds')
 const target = join(import.meta.dirname, '../../charts/berth/crds')
@@ -39,4 +41,5 @@ function markedAsOwned(file: string, text: string): string {
 if (import.meta.main) {
   await mkdir(target, { recursive: true })
   for (const [file, text] of await chartCrds()) await writeFile(join(target, file), text)
+  writeConfigurationPage()
 }

@@ -38,6 +38,7 @@ export function resolved(objects: readonly Manifest[]): ResolvedConfig {
   const of = (kind: ConfigKind) => objects.filter(object => object.kind === kind)
   const resources: ConfigResources = {
     ipAddressPools: of('IPAddressPool'),
+    l2Advertisements: of('L2Advertisement'),
     bgpAdvertisements: of('BGPAdvertisement'),
     bgpPeers: of('BGPPeer'),
     bfdProfiles: of('BFDProfile'),
