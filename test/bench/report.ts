@@ -13,6 +13,28 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
   return [line(columns), rule, ...rows.map(line)].join('\n')
 }
 
+/** What was promised and what was measured, by name: at most `limit`, which is somebody's. */
+export interface Promised {
+  readonly promise: string
+  readonly value: number
+  readonly limit: number
+  readonly limitName: string
+  readonly unit: string
+  readonly digits?: number
+}
+
+/** A markdown table of promises, each as a ratio to its limit. */
+export function promiseTable(promises: readonly Promised[]): string {
+  const rows = promises.map(({ promise, value, limit, limitName, unit, digits = 0 }) => [
+    promise,
+    `${number(value, digits)}${unit}`,
+    `${limitName} ${number(limit, digits)}${unit}`,
+    limit === 0 ? '–' : number(value / limit, 2),
+    value <= limit ? 'kept' : 'broken',
+  ])
+  return table(['promise', 'Berth', 'at most', 'ratio', 'verdict'], rows)
+}
+
 /** A number with so many digits behind the point, and commas between thousands. */
 export function number(value: number, digits = 0): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })

@@ -1,4 +1,4 @@
-import { number, table } from '../report.ts'
+import { number, promiseTable, table } from '../report.ts'
 import { median, percentile } from '../statistics.ts'
 import type { DeadPeerResult } from './dead-peer.ts'
 import { fastProfile } from './frr-configuration.ts'
@@ -114,23 +114,44 @@ function promisesTable(numbers: BgpNumbers): string {
   const { berth, speaker, frr } = memories(numbers)
   const [dead] = numbers.deadPeer
   if (!dead) throw new Error('no cable was cut')
-  const row = (promise: string, value: number, limit: number, unit: string, digits: number, limitName: string) => [
-    promise,
-    `${number(value, digits)}${unit}`,
-    `${limitName} ${number(limit, digits)}${unit}`,
-    number(value / limit, 2),
-    value <= limit ? 'kept' : 'broken',
-  ]
-  return table(
-    ['promise', 'Berth', 'at most', 'ratio', 'verdict'],
-    [
-      row('all routes sooner than MetalLB', ours.fromStart.seconds, native.fromStart.seconds, ' s', 2, 'MetalLB’s'),
-      row('in no more messages than BIRD', ours.fromStart.updates, floor.fromStart.updates, '', 0, 'BIRD’s'),
-      row('withdrawal, p99', percentile(ours.withdrawalMs, 0.99), withdrawalPromiseMs, ' ms', 0, 'the promised'),
-      row('dead router, p50', median(dead.ownMs), detectionMs, ' ms', 0, 'the detection time,'),
-      row('memory with BGP and BFD', sum(berth), sum([...speaker, ...frr]), ' MB', 0, 'MetalLB’s with FRR'),
-    ],
-  )
+  return promiseTable([
+    {
+      promise: 'all routes sooner than MetalLB',
+      value: ours.fromStart.seconds,
+      limit: native.fromStart.seconds,
+      limitName: 'MetalLB’s',
+      unit: ' s',
+      digits: 2,
+    },
+    {
+      promise: 'in no more messages than BIRD',
+      value: ours.fromStart.updates,
+      limit: floor.fromStart.updates,
+      limitName: 'BIRD’s',
+      unit: '',
+    },
+    {
+      promise: 'withdrawal, p99',
+      value: percentile(ours.withdrawalMs, 0.99),
+      limit: withdrawalPromiseMs,
+      limitName: 'the promised',
+      unit: ' ms',
+    },
+    {
+      promise: 'dead router, p50',
+      value: median(dead.ownMs),
+      limit: detectionMs,
+      limitName: 'the detection time,',
+      unit: ' ms',
+    },
+    {
+      promise: 'memory with BGP and BFD',
+      value: sum(berth),
+      limit: sum([...speaker, ...frr]),
+      limitName: 'MetalLB’s with FRR',
+      unit: ' MB',
+    },
+  ])
 }
 
 function milliseconds(value: number): string {

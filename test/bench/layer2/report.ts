@@ -1,4 +1,4 @@
-import { number, table } from '../report.ts'
+import { number, promiseTable, table } from '../report.ts'
 import { median } from '../statistics.ts'
 import type { AtRest } from './rest.ts'
 import type { Seen } from './stage.ts'
@@ -67,10 +67,59 @@ MetalLB is the real speaker with memberlist, in the same lab.
 
 ${table(columns, rows)}
 
+${promises(outcomes)}
+
 At rest, writes to the API server (its own counted out) and the processor time of a speaker:
 
 ${table(['nodes', 'Services', 'writes per minute, all speakers', 'of a core, each', 'the busiest'], restRows)}
 
 Each speaker has BFD sessions with six others at most, so from seven nodes on their number makes no difference to that part.
 `
+}
+
+const powerCutMs = { median: 350, worst: 700, medianAtTwiceThePace: 200 } as const
+
+function promises(outcomes: readonly Outcome[]): string {
+  const of = (contender: string, scenario: string): readonly Seen[] =>
+    outcomes
+      .filter(one => one.contender.startsWith(contender) && one.scenario.startsWith(scenario))
+      .flatMap(one => one.seen)
+  const ours = outcomes.filter(one => one.contender === 'Berth')
+  const cuts = ours.filter(one => one.scenario === 'power cut').flatMap(one => one.seen)
+  const asked = (seen: readonly Seen[]): number => median(seen.map(one => one.askedMs))
+  const worst = (seen: readonly Seen[], what: 'askedMs' | 'doubledMs' | 'moved' | 'lostPings'): number =>
+    Math.max(0, ...seen.map(one => one[what]))
+  const named = (name: string) => ours.filter(one => one.scenario === name).flatMap(one => one.seen)
+  const target = { limitName: 'the promised', unit: ' ms' }
+  return promiseTable([
+    { promise: 'power cut, p50', value: asked(cuts), limit: powerCutMs.median, ...target },
+    { promise: 'power cut, worst', value: worst(cuts, 'askedMs'), limit: powerCutMs.worst, ...target },
+    {
+      promise: 'power cut at 50 ms × 3, p50',
+      value: asked(of('Berth, 50', 'power cut')),
+      limit: powerCutMs.medianAtTwiceThePace,
+      ...target,
+    },
+    {
+      promise: 'power cut, ten times, p50',
+      value: asked(cuts) * 10,
+      limit: asked(of('MetalLB', 'power cut')),
+      limitName: 'MetalLB’s',
+      unit: ' ms',
+    },
+    {
+      promise: 'segment cut, two answer',
+      value: worst(of('Berth', 'segment cut'), 'doubledMs'),
+      limit: worst(of('MetalLB', 'segment cut'), 'doubledMs'),
+      limitName: 'MetalLB’s',
+      unit: ' ms',
+    },
+    ...['SIGTERM', 'node back', 'rolling restart of all'].map(name => ({
+      promise: `${name}, pings lost`,
+      value: worst(named(name), 'lostPings'),
+      limit: 0,
+      limitName: 'the promised',
+      unit: '',
+    })),
+  ])
 }

@@ -5,7 +5,7 @@ import { apiServer } from '../speakers.ts'
 import { type Layer2Numbers, layer2Text, type Outcome } from './report.ts'
 import { measureRest, writesPerMinute } from './rest.ts'
 import { partition, powerCut, type Scenario, scenarios } from './scenarios.ts'
-import { answerPings, createMore, createServices } from './services.ts'
+import { answerPings, createMore, createServices, removeServices } from './services.ts'
 import { berth, type Contender, metallb } from './speakers.ts'
 import { type Stage, startStage } from './stage.ts'
 
@@ -23,25 +23,14 @@ export async function layer2Section(options: {
   const sizes = (process.env['BERTH_BENCH_NODES'] ?? (quick ? '3' : '3,5')).split(',').map(Number)
   const times = Number(process.env['BERTH_BENCH_RUNS'] ?? 1)
   const outcomes: Outcome[] = []
-  const rest: Layer2Numbers['rest'][number][] = []
   const runsOf = (scenario: Scenario): number => (quick ? 1 : scenario.runs * times)
 
   for (const [index, size] of sizes.entries()) {
-    await inLab(size, progress, async (lab, api) => {
-      const baseline = await writesPerMinute(api, quick ? 5 : 30)
+    await inLab(size, progress, async lab => {
       await onStage(lab, await berth(lab), progress, async stage => {
         // The first size is looked at from all sides, the others for what may depend on the number of nodes.
         const chosen = index === 0 ? scenarios : [powerCut]
         for (const scenario of chosen) outcomes.push(await measure(stage, scenario, runsOf(scenario), progress))
-        const seconds = quick ? 10 : 60
-        progress(`${size} nodes at rest for ${seconds} s, with 25 Services`)
-        await stage.settle()
-        rest.push({ nodes: size, services: 25, ...(await measureRest(stage, api, seconds, baseline)) })
-        if (index > 0) return
-        await createMore(api, 475)
-        await stage.settle()
-        progress(`${size} nodes at rest for ${seconds} s, with 500 Services`)
-        rest.push({ nodes: size, services: 500, ...(await measureRest(stage, api, seconds, baseline)) })
       })
     })
   }
@@ -54,16 +43,30 @@ export async function layer2Section(options: {
       outcomes.push(await measure(stage, partition, 1, progress))
     })
   })
-  progress('a speaker among 20 at rest')
-  if (!quick && !sizes.includes(20)) {
-    await inLab(20, progress, async (lab, api) => {
-      const baseline = await writesPerMinute(api, 20)
-      await onStage(lab, await berth(lab), progress, async stage => {
-        rest.push({ nodes: 20, services: 25, ...(await measureRest(stage, api, 30, baseline)) })
-      })
-    })
-  }
+  const rest: Layer2Numbers['rest'][number][] = []
+  for (const nodes of quick ? [3] : [3, 20]) rest.push(...(await restOf(nodes, quick ? 10 : 60, progress)))
   return layer2Text({ outcomes, rest })
+}
+
+/** What speakers cost while nothing happens, with many Services and with none. */
+async function restOf(nodes: number, seconds: number, progress: Progress): Promise<Layer2Numbers['rest']> {
+  const more = 475
+  const rest: Layer2Numbers['rest'][number][] = []
+  await inLab(nodes, progress, async (lab, api) => {
+    const baseline = await writesPerMinute(api, seconds)
+    await onStage(lab, await berth(lab), progress, async stage => {
+      const look = async (services: number): Promise<void> => {
+        progress(`${nodes} nodes at rest for ${seconds} s, with ${services} Services`)
+        rest.push({ nodes, services, ...(await measureRest(stage, api, seconds, baseline)) })
+      }
+      await createMore(api, more)
+      await stage.settle()
+      await look(500)
+      await removeServices(api, more)
+      await look(0)
+    })
+  })
+  return rest
 }
 
 async function inLab(

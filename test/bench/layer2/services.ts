@@ -1,3 +1,4 @@
+import { until } from '../../interop/until.ts'
 import type { Lab } from '../../lab/lab.ts'
 import { batch, sysctl } from '../../lab/segment.ts'
 import { type BenchApi, inParallel } from '../api.ts'
@@ -5,6 +6,7 @@ import { type BenchApi, inParallel } from '../api.ts'
 /** Services whose addresses are given by hand: announcing is measured, not assigning. */
 const count = 25
 const path = '/api/v1/namespaces/default/services'
+const records = '/apis/berth.dev/v1beta1/servicel2statuses'
 const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
 
 /** What the addresses are of; those of the segment's nodes lie outside. */
@@ -29,6 +31,23 @@ export async function createMore(api: BenchApi, more: number): Promise<void> {
   await inParallel(more, 16, async index => {
     await create(api, `more-${index}`, ['IPv6'], [`2001:db8:0:2::${(0x1000 + index).toString(16)}`])
   })
+}
+
+/** Deletes them all, and waits until nothing is written down of them any more. */
+export async function removeServices(api: BenchApi, more: number): Promise<void> {
+  const names = [
+    ...Array.from({ length: count }, (_, index) => `dual-${index}`),
+    ...Array.from({ length: more }, (_, index) => `more-${index}`),
+  ]
+  await inParallel(names.length, 16, async index => {
+    await expectStatus(api.call('DELETE', `${path}/${names[index]}`), 200)
+  })
+  await until(
+    'the records of deleted Services are gone',
+    async () => (JSON.parse((await api.call('GET', `${records}?limit=1`)).text) as { items: unknown[] }).items,
+    items => items.length === 0,
+    60_000,
+  )
 }
 
 async function create(
