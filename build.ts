@@ -9,47 +9,55 @@
 
 import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { build } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 import { buildRawsock } from './speaker/rawsock/build.ts'
 
-const output = join(import.meta.dirname, 'dist')
+const root = import.meta.dirname
 
-await rm(output, { recursive: true, force: true })
-await mkdir(output)
-const result = await build({
-  absWorkingDir: import.meta.dirname,
-  entryPoints: {
-    controller: 'controller/main.ts',
-    speaker: 'speaker/main.ts',
-    'speaker-wire': 'speaker/wire/worker.ts',
-    'kubectl-berth': 'cli/main.ts',
-  },
-  outdir: output,
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  // What is loaded on demand (client-node, for a kubeconfig file) stays a file of its own, unread in a pod.
-  splitting: true,
-  chunkNames: '[name]-[hash]',
-  // Names stay, so that a stack trace can be read.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  legalComments: 'linked',
-  metafile: true,
-  // Packages in the old module format ask for `require`, which a module has to make for itself.
-  banner: {
-    js: "import { createRequire as berthCreateRequire } from 'node:module'; const require = berthCreateRequire(import.meta.url);",
-  },
-  logLevel: 'warning',
-})
-await writeFile(join(output, 'package.json'), '{ "type": "module" }\n')
-await chmod(join(output, 'kubectl-berth.js'), 0o755)
-const addon = await buildRawsock()
-await copyFile(addon, join(output, basename(addon)))
+/** Writes the bundles into a folder, which is emptied first, and says what went into which. Without the addon. */
+export async function bundle(output: string): Promise<Metafile> {
+  await rm(output, { recursive: true, force: true })
+  await mkdir(output, { recursive: true })
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      controller: 'controller/main.ts',
+      speaker: 'speaker/main.ts',
+      'speaker-wire': 'speaker/wire/worker.ts',
+      'kubectl-berth': 'cli/main.ts',
+    },
+    outdir: output,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    // What is loaded on demand (client-node, for a kubeconfig file) stays a file of its own, unread in a pod.
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    // Names stay, so that a stack trace can be read.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'linked',
+    metafile: true,
+    // Packages in the old module format ask for `require`, which a module has to make for itself.
+    banner: {
+      js: "import { createRequire as berthCreateRequire } from 'node:module'; const require = berthCreateRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  })
+  await writeFile(join(output, 'package.json'), '{ "type": "module" }\n')
+  await chmod(join(output, 'kubectl-berth.js'), 0o755)
+  return metafile
+}
 
-for (const [file, { entryPoint }] of Object.entries(result.metafile.outputs)) {
-  if (!entryPoint || !file.endsWith('.js')) continue
-  const { size } = await stat(join(import.meta.dirname, file))
-  process.stdout.write(`${file.padEnd(40)} ${(size / 1000).toFixed(0).padStart(6)} kB\n`)
+if (import.meta.main) {
+  const output = join(root, 'dist')
+  const metafile = await bundle(output)
+  const addon = await buildRawsock()
+  await copyFile(addon, join(output, basename(addon)))
+  for (const [file, { entryPoint }] of Object.entries(metafile.outputs)) {
+    if (!entryPoint || !file.endsWith('.js')) continue
+    const { size } = await stat(join(root, file))
+    process.stdout.write(`${file.padEnd(40)} ${(size / 1000).toFixed(0).padStart(6)} kB\n`)
+  }
 }

@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{net,program,crds,kube,controller,speaker,cli,test}/**/*.test.ts'],
+          include: ['{net,page,program,crds,kube,controller,speaker,cli,image,test}/**/*.test.ts'],
           exclude: ['**/*.api.test.ts', '**/*.net.test.ts', '**/*.sim.test.ts'],
         },
       },

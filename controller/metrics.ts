@@ -144,7 +144,9 @@ const metrics: readonly Metric[] = [
 
 /** A registry of its own, with the process's own numbers beside ours. */
 export async function createMetrics(source: MetricsSource): Promise<Registry> {
-  const { collectDefaultMetrics, Counter, Gauge, Registry } = await import('prom-client')
+  // The default export, as in program/http.ts.
+  const { default: prometheus } = await import('prom-client')
+  const { collectDefaultMetrics, Counter, Gauge, Registry } = prometheus
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   registry.registerMetric(

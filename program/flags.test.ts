@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseFlags } from './flags.ts'
+import { version } from './version.ts'
 
 const program = {
   about: 'tester: tests',
@@ -40,6 +41,11 @@ describe('OK', () => {
   test('a flag goes before the environment, the environment before the default, and empty is not given', () => {
     expect(parse(['--port', '1'], { BERTH_PORT: '2', BERTH_LOG_LEVEL: '' })).toEqual({ port: 1, logLevel: 'info' })
     expect(parse([], { BERTH_PORT: '2', BERTH_LOG_LEVEL: 'debug' })).toEqual({ port: 2, logLevel: 'debug' })
+  })
+
+  test('--version is an answer and no failure', () => {
+    expect(parse(['--version'])).toEqual({ exitCode: 0, text: `${version}\n` })
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
   })
 
   test('--help is an answer and no failure', () => {

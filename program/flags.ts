@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { version } from './version.ts'
 
 /** What one flag is for, as `--help` says it. */
 export interface FlagDescription {
@@ -14,7 +15,7 @@ export interface ProgramDescription<Flag extends string> {
   readonly flags: Readonly<Record<Flag, FlagDescription>>
 }
 
-/** The program does not run: help was asked for, or it was told nonsense. */
+/** The program does not run: it was asked about itself, or told nonsense. */
 export interface Answer {
   readonly exitCode: 0 | 2
   readonly text: string
@@ -43,11 +44,13 @@ export function parseFlags<Flag extends string, Options>(
   let values: Readonly<Record<string, unknown>>
   try {
     const options = Object.fromEntries(names.map(name => [name, { type: 'string' as const }]))
-    values = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' } } }).values
+    const asking = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const
+    values = parseArgs({ args: [...args], options: { ...options, ...asking } }).values
   } catch (error) {
     return wrong([error instanceof Error ? error.message : String(error)])
   }
   if (values['help'] === true) return { answer: { exitCode: 0, text: helpText(program) } }
+  if (values['version'] === true) return { answer: { exitCode: 0, text: `${version}\n` } }
 
   const problems: string[] = []
   const text = (flag: Flag): string | undefined => {
@@ -85,6 +88,6 @@ function wrong(problems: readonly string[]): { readonly answer: Answer } {
 
 function helpText({ about, flags }: ProgramDescription<string>): string {
   const lines = Object.entries(flags).map(([name, { hint, text }]) => `  ${`--${name} ${hint}`.padEnd(30)}${text}`)
-  const last = `  ${'--help'.padEnd(30)}this text`
-  return `${about}\n\n${[...lines, last].join('\n')}\n\nEach flag can also be given by environment: --log-level is BERTH_LOG_LEVEL.\n`
+  const last = [`  ${'--version'.padEnd(30)}its version`, `  ${'--help'.padEnd(30)}this text`]
+  return `${about}\n\n${[...lines, ...last].join('\n')}\n\nEach flag can also be given by environment: --log-level is BERTH_LOG_LEVEL.\n`
 }

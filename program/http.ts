@@ -11,7 +11,8 @@ export interface Probes {
 
 /** /metrics, /healthz, /readyz. The server is loaded on demand: a program without a port does without it. */
 export async function createHttp(probes: Probes): Promise<FastifyInstance> {
-  const { fastify } = await import('fastify')
+  // Its default export: all that esbuild leaves of a package in the old module format that is loaded on demand.
+  const { default: fastify } = await import('fastify')
   const server = fastify({ logger: false, forceCloseConnections: true })
   server.get('/healthz', (_, reply) => answer(reply, probes.whyUnhealthy()))
   server.get('/readyz', (_, reply) => answer(reply, probes.whyNotReady()))

@@ -13,19 +13,22 @@ const flags = (
 
 /** Compiles the addon for this machine unless a build newer than its sources is there, and says where it is. */
 export async function buildRawsock(): Promise<string> {
-  const output = join(import.meta.dirname, 'build', addonFileName())
+  return await buildAddon(join(import.meta.dirname, 'build', addonFileName()), [process.env['CC'] ?? 'cc'])
+}
+
+/** The same with a compiler of one's choice, for whatever machine that one compiles for. */
+export async function buildAddon(output: string, compiler: readonly string[]): Promise<string> {
   const newest = Math.max(await modifiedMs(source), await modifiedMs(import.meta.filename))
   if ((await modifiedMs(output)) > newest) return output
   await mkdir(dirname(output), { recursive: true })
   // Compiled aside and renamed: another process may have the old file mapped, or be building too.
   const temporary = `${output}.${process.pid}`
-  await compile([...flags, '-I', headers, source, '-o', temporary])
+  await compile([...compiler, ...flags, '-I', headers, source, '-o', temporary])
   await rename(temporary, output)
   return output
 }
 
-async function compile(parameters: readonly string[]): Promise<void> {
-  const compiler = process.env['CC'] ?? 'cc'
+async function compile([compiler = '', ...parameters]: readonly string[]): Promise<void> {
   try {
     await promisify(execFile)(compiler, parameters)
   } catch (error) {

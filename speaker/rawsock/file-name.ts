@@ -3,7 +3,12 @@
  * per processor and C library, so that all of them can lie in one folder.
  */
 export function addonFileName(): string {
-  return `rawsock-${process.arch}-${usesGlibc() ? 'glibc' : 'musl'}.node`
+  return addonFileNameFor(process.arch, usesGlibc() ? 'glibc' : 'musl')
+}
+
+/** The same for another machine. */
+export function addonFileNameFor(processor: string, library: 'glibc' | 'musl'): string {
+  return `rawsock-${processor}-${library}.node`
 }
 
 function usesGlibc(): boolean {

@@ -22,6 +22,7 @@ const recipes = {
   },
   'kube-scheduler': { pins: 'kubernetes', command: 'k8s.io/kubernetes/cmd/kube-scheduler', coldSeconds: 20 },
   'kube-proxy': { pins: 'kubernetes', command: 'k8s.io/kubernetes/cmd/kube-proxy', coldSeconds: 10 },
+  kubelet: { pins: 'kubernetes', command: 'k8s.io/kubernetes/cmd/kubelet', coldSeconds: 130 },
   'metallb-controller': { pins: 'metallb', command: 'go.universe.tf/metallb/controller', coldSeconds: 75 },
   'metallb-speaker': { pins: 'metallb', command: 'go.universe.tf/metallb/speaker', coldSeconds: 15 },
   helm: { pins: 'helm', command: 'helm.sh/helm/v4/cmd/helm', coldSeconds: 150 },

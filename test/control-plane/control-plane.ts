@@ -33,6 +33,8 @@ export interface ControlPlaneOptions {
   /** Makes EndpointSlices of Pods, collects garbage, finishes the deletion of namespaces. */
   readonly controllerManager?: boolean
   readonly scheduler?: boolean
+  /** Real kubelets join it: pods get accounts, nodes may do what is theirs, and who is silent for 8 s is lost. */
+  readonly kubelets?: boolean
   /** More addresses to listen on, which the server's certificate names. */
   readonly addresses?: readonly string[]
   /** Berth's own kinds, from crds/; true unless said otherwise. */
@@ -46,7 +48,7 @@ const crdFolder = join(import.meta.dirname, '../../crds')
 
 /** Starts one in some 3 s; the first time on a machine its programs are built, which takes minutes. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { signal, progress, addresses = [] } = options
+  const { signal, progress, addresses = [], kubelets = false } = options
   const paths = await findBinaries(options)
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'berth-control-plane-')))
   const programs = createPrograms(directory)
@@ -60,11 +62,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
     progress?.('Starting etcd and kube-apiserver')
     await start('etcd', etcdFlags(directory))
-    await start('kube-apiserver', apiServerFlags(directory, port, addresses))
+    await start('kube-apiserver', apiServerFlags(directory, port, addresses, kubelets))
     await becomeReady(controlPlane.url, authority, programs, signal)
     if (options.controllerManager) {
       const kubeconfig = await controlPlane.kubeconfig('system:kube-controller-manager')
-      await start('kube-controller-manager', controllerManagerFlags(directory, kubeconfig))
+      await start('kube-controller-manager', controllerManagerFlags(directory, kubeconfig, kubelets))
     }
     if (options.scheduler) {
       const kubeconfig = await controlPlane.kubeconfig('system:kube-scheduler')

@@ -15,7 +15,12 @@ export function etcdFlags(directory: string): string[] {
   ]
 }
 
-export function apiServerFlags(directory: string, port: number, addresses: readonly string[]): string[] {
+export function apiServerFlags(
+  directory: string,
+  port: number,
+  addresses: readonly string[],
+  kubelets: boolean,
+): string[] {
   const everywhere = addresses.some(address => address.includes(':')) ? '::' : '0.0.0.0'
   return [
     `--etcd-servers=unix://${directory}/etcd.sock`,
@@ -36,15 +41,25 @@ export function apiServerFlags(directory: string, port: number, addresses: reado
     `--service-account-key-file=${directory}/service-account.pub`,
     `--service-account-signing-key-file=${directory}/service-account.key`,
     `--service-cluster-ip-range=${serviceClusterIPRange}`,
-    '--authorization-mode=RBAC',
-    // Pods come without a kubelet, so nobody would make the accounts that this plugin waits for.
-    '--disable-admission-plugins=ServiceAccount',
+    ...(kubelets
+      ? [
+          '--authorization-mode=Node,RBAC',
+          '--enable-admission-plugins=NodeRestriction',
+          // Minutes by default; a test that loses a node does not wait so long.
+          '--default-not-ready-toleration-seconds=5',
+          '--default-unreachable-toleration-seconds=5',
+        ]
+      : [
+          '--authorization-mode=RBAC',
+          // Pods come without a kubelet, so nobody would make the accounts that this plugin waits for.
+          '--disable-admission-plugins=ServiceAccount',
+        ]),
     '--allow-privileged',
     '--profiling=false',
   ]
 }
 
-export function controllerManagerFlags(directory: string, kubeconfig: string): string[] {
+export function controllerManagerFlags(directory: string, kubeconfig: string, kubelets: boolean): string[] {
   return [
     `--kubeconfig=${kubeconfig}`,
     '--leader-elect=false',
@@ -55,7 +70,9 @@ export function controllerManagerFlags(directory: string, kubeconfig: string): s
     `--flex-volume-plugin-dir=${directory}/flex`,
     '--kube-api-qps=500',
     '--kube-api-burst=1000',
-    // No kubelet sends heartbeats here: it would declare every node lost.
-    '--controllers=*,-node-lifecycle-controller',
+    ...(kubelets
+      ? ['--node-monitor-period=1s', '--node-monitor-grace-period=8s']
+      : // No kubelet sends heartbeats here: it would declare every node lost.
+        ['--controllers=*,-node-lifecycle-controller']),
   ]
 }

@@ -1,0 +1,4 @@
+import project from '../package.json' with { type: 'json' }
+
+/** Of all programs alike: the project's. */
+export const version: string = project.version
