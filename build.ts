@@ -9,10 +9,22 @@
 
 import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
+import { makeAssets } from './page/make-assets.ts'
 import { buildRawsock } from './speaker/rawsock/build.ts'
 
 const root = import.meta.dirname
+
+/** The files of the status page, made now, in place of what makes them when they are first wanted. */
+const pageAssets: Plugin = {
+  name: 'page-assets',
+  setup(build) {
+    build.onLoad({ filter: /\/page\/assets\.ts$/ }, async () => ({
+      loader: 'js',
+      contents: `const assets = ${JSON.stringify(await makeAssets())}\nexport const loadAssets = () => Promise.resolve(assets)\n`,
+    }))
+  },
+}
 
 /** Writes the bundles into a folder, which is emptied first, and says what went into which. Without the addon. */
 export async function bundle(output: string): Promise<Metafile> {
@@ -22,6 +34,7 @@ export async function bundle(output: string): Promise<Metafile> {
     absWorkingDir: root,
     entryPoints: {
       controller: 'controller/main.ts',
+      'page-watcher': 'page/watcher-worker.ts',
       speaker: 'speaker/main.ts',
       'speaker-wire': 'speaker/wire/worker.ts',
       'kubectl-berth': 'cli/main.ts',
@@ -39,6 +52,7 @@ export async function bundle(output: string): Promise<Metafile> {
     minifySyntax: true,
     legalComments: 'linked',
     metafile: true,
+    plugins: [pageAssets],
     // Packages in the old module format ask for `require`, which a module has to make for itself.
     banner: {
       js: "import { createRequire as berthCreateRequire } from 'node:module'; const require = berthCreateRequire(import.meta.url);",

@@ -1,4 +1,5 @@
-import { type Answer, logLevels, parseFlags } from '../program/flags.ts'
+import { type PageAddress, parsePageAddress } from '../page/address.ts'
+import { type Answer, type Given, logLevels, parseFlags } from '../program/flags.ts'
 
 /** What the program is told by flags and environment. */
 export interface ControllerOptions {
@@ -10,6 +11,8 @@ export interface ControllerOptions {
   readonly loadBalancerClass: string | undefined
   readonly logLevel: string
   readonly leaseDurationMs: number
+  /** Undefined: there is no status page. */
+  readonly statusPage: PageAddress | undefined
 }
 
 const program = {
@@ -34,6 +37,10 @@ const program = {
       hint: 'SECONDS',
       text: 'a standby takes over from a controller that was not heard of for so long (default 15)',
     },
+    'status-page-address': {
+      hint: 'HOST:PORT',
+      text: 'where the status page listens; on loopback for port-forward, elsewhere it wants a token (default: nowhere)',
+    },
   },
 } as const
 
@@ -49,5 +56,14 @@ export function parseOptions(
     loadBalancerClass: given.text('load-balancer-class'),
     logLevel: given.oneOf('log-level', logLevels, 'info'),
     leaseDurationMs: given.number('lease-duration', 15, { min: 1, max: 3_600 }) * 1_000,
+    statusPage: readPageAddress(given),
   }))
+}
+
+function readPageAddress(given: Given<keyof typeof program.flags>): PageAddress | undefined {
+  const text = given.text('status-page-address')
+  if (text === undefined) return undefined
+  const address = parsePageAddress(text)
+  if (!address) given.refuse(`--status-page-address is an address and a port such as 127.0.0.1:7474, not "${text}"`)
+  return address
 }

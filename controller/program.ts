@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { loadCredentials } from '../kube/credentials.ts'
 import { electLeader } from '../kube/leader-election.ts'
 import { createTransport } from '../kube/transport.ts'
+import type { Page } from '../page/serve.ts'
 import { createHttp } from '../program/http.ts'
 import { createMetrics } from './metrics.ts'
 import type { ControllerOptions } from './options.ts'
@@ -73,6 +74,7 @@ export async function runController(options: ControllerOptions, log: Logger, sig
     () => {},
   )
   const server = port === 0 ? undefined : await serveHttp()
+  const page = await openPage()
   log.info({ identity, namespace, class: loadBalancerClass ?? '(none)', port }, 'started')
 
   const electing = election.run(stopElection.signal)
@@ -87,9 +89,24 @@ export async function runController(options: ControllerOptions, log: Logger, sig
   await term
   stopElection.abort()
   await electing
+  await page?.close()
   await server?.close()
   transport.close()
   log.info('stopped')
+
+  /** Whatever becomes of the page, addresses are given out. */
+  async function openPage(): Promise<Page | undefined> {
+    const { statusPage: address, kubeconfig, logLevel } = options
+    if (!address) return undefined
+    try {
+      const { servePage } = await import('../page/serve.ts')
+      const watcher = { kubeconfig, namespace, loadBalancerClass, logLevel }
+      return await servePage({ address, transport, watcher, log })
+    } catch (error) {
+      log.error({ err: error }, 'the status page cannot be served; the controller does without it')
+      return undefined
+    }
+  }
 
   async function serveHttp(): Promise<Awaited<ReturnType<typeof createHttp>>> {
     const registry = await createMetrics({ session: () => session, isLeader: () => election.isLeader })

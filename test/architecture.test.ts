@@ -16,7 +16,7 @@ const lint = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as {
 const pureGlobs = lint.overrides
   .filter(override => 'no-restricted-imports' in override.rules)
   .flatMap(override => override.files)
-const sources = globSync('{net,program,crds,kube,controller,speaker,cli}/**/*.ts', { cwd: root }).filter(
+const sources = globSync('{net,page,program,crds,kube,controller,speaker,cli}/**/*.ts', { cwd: root }).filter(
   file => !file.endsWith('.test.ts'),
 )
 const pure = new Set(

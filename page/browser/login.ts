@@ -1,0 +1,38 @@
+import { useToken } from './api.ts'
+import { h } from './dom.ts'
+import { heading } from './parts.ts'
+
+/** Asks for a token, and says why. */
+export function loginForm(problem: string, onToken: () => void): readonly HTMLElement[] {
+  const field = h('input', {
+    id: 'token',
+    type: 'password',
+    autocomplete: 'off',
+    spellcheck: false,
+    required: true,
+    'aria-describedby': 'token-help',
+  }) as HTMLInputElement
+  const submit = (event: Event): void => {
+    event.preventDefault()
+    useToken(field.value)
+    onToken()
+  }
+  return [
+    heading('Who are you?'),
+    h('p', { class: 'matter', role: 'alert' }, `${problem}.`),
+    h(
+      'form',
+      { class: 'login', onsubmit: submit },
+      h('label', { for: 'token' }, 'Token of a service account'),
+      field,
+      h('button', { type: 'submit' }, 'Look'),
+      h(
+        'p',
+        { id: 'token-help' },
+        'Make one with ',
+        h('code', {}, 'kubectl -n NAMESPACE create token SERVICEACCOUNT'),
+        '. The service account needs the ClusterRole berth-status-page-viewer. The token is kept in this tab until it is closed, and sent to nobody but this page’s server.',
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,50 @@
+import { isUp, type PeerView } from '../../cli/peers.ts'
+import type { SpeakerView } from '../../cli/status.ts'
+import type { Scene } from './scene.ts'
+
+/** A node, and what it announces. */
+export interface NodeRow extends Omit<SpeakerView, 'renewed'> {
+  /** Left out: it would change all the time. */
+  readonly renewed?: undefined
+  readonly ready: boolean
+  /** Labelled not to take traffic from outside. */
+  readonly excluded: boolean
+  readonly addresses: readonly string[]
+  readonly moreAddresses: number
+  readonly sessions: { readonly total: number; readonly up: number }
+  /** Prefixes that it tells its routers, all sessions together. */
+  readonly prefixes: number
+}
+
+const mostAddresses = 6
+
+export function nodeRows({ picture, status }: Scene): readonly NodeRow[] {
+  const { snapshot } = picture
+  const announced = Map.groupBy(
+    [...snapshot.records.values()].flatMap(({ published }) =>
+      (published?.addresses ?? []).map(address => ({ node: published?.node ?? '', address })),
+    ),
+    ({ node }) => node,
+  )
+  const sessions = Map.groupBy(status.peers, ({ node }) => node)
+  return status.speakers.map(speaker => {
+    const node = snapshot.nodes.get(speaker.node)
+    const addresses = [...new Set(announced.get(speaker.node)?.map(({ address }) => address))].sort()
+    const own = sessions.get(speaker.node) ?? []
+    return {
+      ...speaker,
+      renewed: undefined,
+      ready: node?.ready ?? false,
+      excluded: node?.excluded ?? false,
+      addresses: addresses.slice(0, mostAddresses),
+      moreAddresses: Math.max(0, addresses.length - mostAddresses),
+      sessions: { total: own.length, up: own.filter(isUp).length },
+      prefixes: own.reduce((sum, { sent }) => sum + sent, 0),
+    }
+  })
+}
+
+/** BGP and BFD sessions, those that are down first. */
+export function sessionRows({ status }: Scene): readonly PeerView[] {
+  return status.peers.toSorted((one, other) => Number(isUp(one)) - Number(isUp(other)))
+}
