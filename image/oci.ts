@@ -48,6 +48,8 @@ export interface WrittenImage {
   readonly uncompressedBytes: number
 }
 
+/** The highest level takes three times as long for a file a third of a percent smaller. */
+const gzipLevel = 6
 const epoch = '1970-01-01T00:00:00Z'
 const mediaType = (kind: string): string => `application/vnd.oci.image.${kind}`
 
@@ -59,7 +61,7 @@ export function writeImage({ name, architecture, config, layers }: Image): Writt
     return { mediaType: mediaType(type), digest, size: content.length }
   }
   const tars = layers.map(layer => writeTar(layer.entries))
-  const descriptors = tars.map(tar => store('layer.v1.tar+gzip', gzipSync(tar, { level: 9 })))
+  const descriptors = tars.map(tar => store('layer.v1.tar+gzip', gzipSync(tar, { level: gzipLevel })))
   const configDescriptor = store(
     'config.v1+json',
     json({

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { type BinaryName, binary, duration } from './control-plane/binaries.ts'
+import { containerRuntime } from './real-cluster/runtime.ts'
 import { installPackages } from './run/packages.ts'
 import type { ProjectMessage } from './run/project.ts'
 import { isGood, lastLine, type Outcome, skippedByReason, total, verdict } from './run/tally.ts'
@@ -18,13 +19,16 @@ const environment = {
   PATH: [join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
   ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
 }
-const controlPlane: readonly BinaryName[] = [
+/** What tests of every kind need, and the steps after would otherwise wait for with a test's patience. */
+const programsNeeded: readonly BinaryName[] = [
   'etcd',
   'kube-apiserver',
   'kubectl',
   'kube-controller-manager',
   'kube-scheduler',
   'kube-proxy',
+  'kubelet',
+  'helm',
 ]
 
 /** Far more than each needs: a test that never ends must not hang a run that nobody watches. */
@@ -41,7 +45,7 @@ interface Step {
 const steps: readonly Step[] = [
   { name: 'packages', title: 'Debian packages for the network tests', run: packages },
   { name: 'addon', title: "The speaker's socket addon", run: () => command('node', 'speaker/rawsock/build.ts') },
-  { name: 'programs', title: 'Programs of the control plane', run: programs },
+  { name: 'programs', title: 'Programs of the control plane and of real nodes, helm', run: programs },
   { name: 'format', title: 'Format', run: () => command('biome', 'format', '.') },
   { name: 'lint', title: 'Lint', run: () => command('npm', 'run', '--silent', 'lint') },
   { name: 'types', title: 'Types', run: () => command('npm', 'run', '--silent', 'types') },
@@ -58,17 +62,22 @@ async function packages(): Promise<Outcome> {
 
 async function programs(): Promise<Outcome> {
   try {
-    for (const name of controlPlane) indented(`${name}: ${await binary(name, { progress: indented })}`)
-    // The alerts' tests alone need it, and skip with the reason where it cannot be had.
-    await binary('promtool', { progress: indented }).then(
-      path => indented(`promtool: ${path}`),
-      (error: unknown) => indented(String(error)),
-    )
+    for (const name of programsNeeded) indented(`${name}: ${await binary(name, { progress: indented })}`)
+    // Single tests need these, and skip with the reason where they cannot be had.
+    await found('promtool', binary('promtool', { progress: indented }))
+    await found('containerd', containerRuntime(indented))
     return total([])
   } catch (error) {
     indented(error instanceof Error ? error.message : String(error))
     return verdict(false)
   }
+}
+
+async function found(what: string, path: Promise<string>): Promise<void> {
+  await path.then(
+    path => indented(`${what}: ${path}`),
+    (error: unknown) => indented(`${what}: ${error instanceof Error ? error.message : String(error)}`),
+  )
 }
 
 async function command(name: string, ...parameters: string[]): Promise<Outcome> {
@@ -133,8 +142,8 @@ const started = performance.now()
 const isRoot = process.getuid?.() === 0
 console.log(
   `All checks and tests of Berth on Node ${process.versions.node}, ${availableParallelism()} cores, ` +
-    `${isRoot ? 'as root' : 'not as root'}.\nThe first run on a machine builds a Kubernetes control plane, ` +
-    'about 6 minutes on two cores; all the rest takes about 10 minutes.',
+    `${isRoot ? 'as root' : 'not as root'}.\nThe first run on a machine builds Kubernetes and helm, ` +
+    'about 11 minutes on two cores; all the rest takes about 10 minutes.',
 )
 const outcomes = await runAll(stepsNamed(process.argv.slice(2)))
 const sum = total([...outcomes.values()])

@@ -17,6 +17,7 @@ const packages = [
   'gobgpd',
   'gcc',
   'libc6-dev',
+  'libseccomp2',
 ]
 
 /** Installs what is missing where it can (root, apt-get); elsewhere says what to install. Never fails: tests will tell. */
