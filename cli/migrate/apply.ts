@@ -36,7 +36,7 @@ export async function apply(
   await post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   const { secrets, missingSecrets } = await copySecrets(transport, conversion, namespace)
   const seeds = await inParallel(progress.seeds, seed => post(seedPath(seed), seedObject(seed, namespace)))
-  // One after the other, since of two that overlap the older wins, and what is referred to has to be there.
+  // One after the other: of two that overlap the older wins.
   let objects = 0
   for (const object of progress.objects.missing) {
     if (await postObject(transport, resourcePath(object.kind, namespace), object)) objects++

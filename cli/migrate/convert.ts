@@ -28,7 +28,7 @@ export interface BerthObject {
 
 export interface Conversion {
   readonly installation: Installation
-  /** In the order in which they can be applied: what is referred to comes first. */
+  /** In the order in which they are best applied. */
   readonly objects: readonly BerthObject[]
   readonly remarks: readonly Remark[]
   /** Names of the Secrets, in MetalLB's namespace, that passwords are in. */
@@ -42,13 +42,14 @@ export interface ConvertOptions {
   readonly metallbNamespace?: string | undefined
 }
 
+/** Pools last: what is in none is none of Berth's business, and what is in one that nobody announces is reported. */
 const inOrderOfUse: readonly ConfigKind[] = [
   'Community',
   'BFDProfile',
   'BGPPeer',
-  'IPAddressPool',
   'L2Advertisement',
   'BGPAdvertisement',
+  'IPAddressPool',
 ]
 
 /** What MetalLB has among these objects, whatever else is among them, as Berth's. Never throws. */

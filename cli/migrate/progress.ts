@@ -47,8 +47,8 @@ export interface Progress {
   /** Services with an address that are MetalLB's now and will be Berth's. */
   readonly services: number
   readonly losses: readonly Loss[]
-  /** Those that layer 2 will announce, and of these, those that Berth announces. */
-  readonly layer2: { readonly wanted: number; readonly announced: number }
+  /** Those that layer 2 will announce, and of these, those that Berth and MetalLB announce. */
+  readonly layer2: { readonly wanted: number; readonly announced: number; readonly byMetalLB: number }
   readonly seeds: readonly Seed[]
   /** Nodes whose speaker of Berth's lives. */
   readonly speakers: readonly string[]
@@ -88,7 +88,7 @@ export function progressOf(cluster: Cluster, conversion: Conversion, namespace: 
     objects,
     services: own.length,
     losses: own.flatMap(service => lossOf(picture, service)),
-    layer2: { wanted: byLayer2.length, announced: announced.length },
+    layer2: { wanted: byLayer2.length, announced: announced.length, byMetalLB: cluster.announcers.length },
     seeds: seedsOf(picture, byLayer2, cluster.announcers),
     speakers: snapshot.speakers
       .filter(speaker => livenessOf(speaker, takenAtMs) === 'alive')

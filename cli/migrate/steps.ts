@@ -35,13 +35,14 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
   const written = objects.missing.length === 0
   const isServing = controller.alive && controller.loadBalancerClass !== idleClass
   const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
+  const byLayer2 = conversion.objects.some(({ kind }) => kind === 'L2Advertisement') || layer2.wanted > 0
   const stopped = installation.controller === undefined || installation.controller.replicas === 0
   const gone = installation.speaker === undefined || installation.speaker.scheduled === 0
   return [
     {
       title: 'Install Berth, told to leave every Service alone',
       done: installed || isServing,
-      commands: [helm('--install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
+      commands: [helm('upgrade --install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
       note: `Wait until a speaker lives on every node: ${speakers.length} of ${nodes.length}.`,
     },
     {
@@ -57,17 +58,22 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
       done: stopped && isServing && adopted >= services,
       commands: [
         ...(installation.controller ? [scale(installation.controller, 0)] : []),
-        helm('--reuse-values', `--set loadBalancerClass=${installation.controller?.loadBalancerClass ?? ''}`),
+        helm(
+          'upgrade',
+          '--reuse-values',
+          `--set loadBalancerClass=${installation.controller?.loadBalancerClass ?? ''}`,
+        ),
       ],
       note: `Wait until all are taken over: ${adopted} of ${counted(services, 'Service')}. New ones wait meanwhile.`,
     },
+    ...(byLayer2 ? [leaveLayer2(conversion, written)] : []),
     {
       title: `Let MetalLB's speakers go${byBGP ? ', node by node' : ''}`,
       done: written && gone,
       commands: installation.speaker ? leave(installation.speaker, byBGP ? nodes : []) : [],
       note: byBGP
         ? `By BGP a node has one session with a router: it is MetalLB's until its speaker there is gone. Wait after each node until kubectl berth peers shows its sessions Established: ${sessions.established} of ${sessions.wanted} now.`
-        : 'Nobody notices: Berth answers already, from the same hardware addresses.',
+        : 'They have nothing left to do.',
     },
     {
       title: 'When all is well, take out MetalLB as it was put in',
@@ -88,13 +94,16 @@ export function stepsToMetalLB(
   const { controller, speaker } = installation
   const helm = helmWith(progress, namespace)
   const back = speaker !== undefined && speaker.scheduled > 0
+  const { layer2 } = progress
+  const isMetalLBs = conversion.objects.some(({ kind }) => kind === 'L2Advertisement')
+  const byLayer2 = isMetalLBs || layer2.wanted > 0
   const isIdle = progress.controller.loadBalancerClass === idleClass || !progress.controller.alive
   return [
     {
       title: "Stop Berth's controller from assigning, and let MetalLB's take the Services",
       done: isIdle && (controller?.replicas ?? 0) > 0,
       commands: [
-        helm('--reuse-values', `--set loadBalancerClass=${idleClass}`),
+        helm('upgrade', '--reuse-values', `--set loadBalancerClass=${idleClass}`),
         ...(controller ? [scale(controller, 1)] : []),
       ],
       note: 'The addresses stand in the Services, and MetalLB takes them from there.',
@@ -102,20 +111,58 @@ export function stepsToMetalLB(
     {
       title: "Let MetalLB's speakers come back",
       done: back,
-      commands: [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
-      note: 'Wait until they announce everything: kubectl get servicel2statuses.metallb.io -A. By BGP they wait for their turn.',
+      commands: [
+        ...(progress.sessions.wanted > 0 ? [`kubectl --namespace ${namespace} delete bgppeers.berth.dev --all`] : []),
+        `kubectl label nodes --all --overwrite ${metallbLabel}=true`,
+      ],
+      note: 'By BGP they have the sessions some seconds later: these two commands are best run at once.',
     },
+    ...(byLayer2
+      ? [
+          {
+            title: 'Give layer 2 back to MetalLB',
+            done: isMetalLBs && layer2.byMetalLB >= layer2.wanted,
+            commands: [`kubectl create -f ${savedAs}`],
+            note: `The file is from the way here. Wait until MetalLB announces: ${layer2.byMetalLB} of ${counted(layer2.wanted, 'Service')}.`,
+          },
+        ]
+      : []),
     {
       title: 'Take Berth out',
       done: progress.speakers.length === 0,
-      commands: [`helm uninstall ${progress.controller.release} --namespace ${namespace}`],
-      note: 'Its objects stay, should you come again. docs/install.md says what else does.',
+      commands: [
+        ...(byLayer2 ? [`kubectl --namespace ${namespace} delete l2advertisements.berth.dev --all`] : []),
+        `helm uninstall ${progress.controller.release} --namespace ${namespace}`,
+      ],
+      note: 'Pools and the rest stay, should you come again. docs/install.md says what else does.',
     },
   ]
 }
 
-function helmWith({ controller }: Progress, namespace: string): (...flags: readonly string[]) => string {
-  return (...flags) => `helm upgrade ${controller.release} charts/berth --namespace ${namespace} ${flags.join(' ')}`
+/** Where MetalLB's L2Advertisements are kept for the way back. */
+const savedAs = 'metallb-l2advertisements.yaml'
+
+/**
+ * MetalLB stops answering when nothing tells it to, without a word on the segment. Were its speakers only to leave, those that are
+ * left would elect each other, and say so to everybody.
+ */
+function leaveLayer2({ installation, objects }: Conversion, written: boolean): Step {
+  const { namespace } = installation
+  const kubectl = `kubectl --namespace ${namespace}`
+  return {
+    title: 'Take layer 2 from MetalLB',
+    done: written && !objects.some(({ kind }) => kind === 'L2Advertisement'),
+    commands: [
+      `${kubectl} get l2advertisements.metallb.io --output yaml > ${savedAs}`,
+      `${kubectl} delete l2advertisements.metallb.io --all`,
+    ],
+    note: 'Nobody notices: Berth answers already, from the same hardware addresses. Keep the file for the way back.',
+  }
+}
+
+function helmWith({ controller }: Progress, namespace: string): (verb: string, ...flags: readonly string[]) => string {
+  return (verb, ...flags) =>
+    `helm ${verb} ${controller.release} charts/berth --namespace ${namespace} ${flags.join(' ')}`
 }
 
 function namespaceFlag(namespace: string): string {
