@@ -4,6 +4,9 @@ import { formatObjectName } from './change.ts'
 import { type ChangeFiles, readChange, readDump } from './change-files.ts'
 import { type Completable, completionScript, type Shell, shells } from './completion.ts'
 import { credentialsFor } from './connect.ts'
+import { diagnose } from './doctor/diagnose.ts'
+import { readFacts } from './doctor/read.ts'
+import { doctorText } from './doctor/text.ts'
 import { explainService } from './explain.ts'
 import { explanationText } from './explain-text.ts'
 import { failureText, UserError } from './failure.ts'
@@ -207,6 +210,22 @@ other nodes or at other addresses, or routers are told otherwise of it. With 1 w
         if (missing.length > 0) throw new UserError(notThereText(missing.map(({ name }) => formatObjectName(name))))
         write(formatOutput(preview, options.output, how => previewText(preview, paint, how)))
         if (preview.affected.length > 0) around.setExitCode(2)
+      }),
+    )
+
+  command('doctor', 'what stands in the way of Berth in this cluster, and what to do; ends with 2 where anything fails')
+    .addHelpText('after', examples('kubectl berth doctor', 'kubectl berth doctor -o json'))
+    .action((options: ClusterOptions) =>
+      attempt(options, async reached => {
+        const { namespace, loadBalancerClass } = options
+        const facts = await connected(options, reached, transport =>
+          readFacts(transport, { namespace, loadBalancerClass }),
+        )
+        const { labelsByNamespace } = facts.picture.snapshot
+        if (!labelsByNamespace.has(namespace)) throw new UserError(noNamespace(namespace))
+        const findings = diagnose(facts)
+        write(formatOutput(findings, options.output, () => doctorText(findings, paint)))
+        if (findings.some(({ verdict }) => verdict === 'fail')) around.setExitCode(2)
       }),
     )
 

@@ -1,7 +1,8 @@
 import { createDesk } from '../controller/desk.ts'
 import { allocatedCondition, type ServiceAction } from '../controller/plan.ts'
 import { bookOf } from '../controller/pool-choice.ts'
-import type { Service, ServiceKey } from '../kube/service.ts'
+import type { Condition, Service, ServiceKey } from '../kube/service.ts'
+import { settledCondition } from '../kube/settled.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /*
@@ -24,7 +25,12 @@ export function settledController(snapshot: Snapshot, loadBalancerClass: string 
   const work = new Set<ServiceKey>()
   const actions = new Map<string, ServiceAction[]>()
   const labels = new Map<string, string>()
-  const desk = createDesk({ services, loadBalancerClass, onWork: key => work.add(key) })
+  const desk = createDesk({
+    services,
+    loadBalancerClass,
+    now: () => snapshot.takenAtMs,
+    onWork: key => work.add(key),
+  })
 
   function use({ resolved, labelsByNamespace }: Snapshot): void {
     desk.setPools(bookOf(resolved))
@@ -51,6 +57,7 @@ export function settledController(snapshot: Snapshot, loadBalancerClass: string 
   }
 
   use(snapshot)
+  desk.recall(snapshot.resolved.conflicts)
   desk.adopt()
   desk.reviewAll()
   settle()
@@ -89,11 +96,13 @@ function written(service: Service, actions: readonly ServiceAction[]): Service {
     }
     if (action.kind === 'clearIngress') after = { ...after, ingress: [] }
     if (action.kind === 'setPoolAnnotation') after = { ...after, allocatedFromPool: action.pool }
-    if (action.kind === 'setCondition') {
-      const others = after.conditions.filter(({ type }) => type !== allocatedCondition)
-      const own = action.condition ? [{ type: allocatedCondition, ...action.condition }] : []
-      after = { ...after, conditions: [...others, ...own] }
-    }
+    if (action.kind === 'setCondition') after = withCondition(after, allocatedCondition, action.condition)
+    if (action.kind === 'setSettled') after = withCondition(after, settledCondition, action.condition)
   }
   return after
+}
+
+function withCondition(service: Service, type: string, condition: Omit<Condition, 'type'> | undefined): Service {
+  const others = service.conditions.filter(one => one.type !== type)
+  return { ...service, conditions: condition ? [...others, { ...condition, type }] : others }
 }

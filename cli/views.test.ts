@@ -212,7 +212,7 @@ describe('the program', () => {
   }
 
   test('helps with examples for every command', async () => {
-    for (const command of ['status', 'explain', 'pools', 'peers', 'validate', 'preview', 'completion']) {
+    for (const command of ['status', 'explain', 'pools', 'peers', 'validate', 'preview', 'doctor', 'completion']) {
       expect(await run(command, '--help')).toMatch(/Examples:\n {2}(kubectl|source)/)
     }
   })
@@ -220,7 +220,7 @@ describe('the program', () => {
   test('completes every command in every shell', async () => {
     for (const shell of ['bash', 'zsh', 'fish', 'kubectl']) {
       const script = await run('completion', shell)
-      for (const word of ['status', 'explain', 'service', 'pools', 'peers', 'validate', 'preview'])
+      for (const word of ['status', 'explain', 'service', 'pools', 'peers', 'validate', 'preview', 'doctor'])
         expect(script).toContain(word)
     }
     expect(await run('completion', 'csh')).toContain('Allowed choices are bash, zsh, fish, kubectl')

@@ -31,6 +31,8 @@ export interface ApiRequest {
   readonly signal?: AbortSignal
   /** From the call to the last byte of the answer, waiting for a connection included. Default 30 s. */
   readonly timeoutMs?: number
+  /** The answer is taken as the text that it is: what the API server passes on from others need not be JSON. */
+  readonly asText?: boolean
   /** Do not wait behind the bulk of requests for a connection. */
   readonly urgent?: boolean
 }
@@ -183,7 +185,7 @@ export function createTransport(credentials: Credentials, options: TransportOpti
         if (token !== undefined) answer = await attempt(call, token, cancel)
       }
       if (answer.status >= 300) throw apiErrorFrom(call.name, answer.status, answer.body, answer.retryAfter)
-      return parseAnswer(call.name, answer.body) as T
+      return (asked.asText ? answer.body : parseAnswer(call.name, answer.body)) as T
     } catch (error) {
       throw cancel.reason ?? described(call.name, error)
     } finally {

@@ -30,7 +30,7 @@ describe('docs/cli.md', () => {
       ([line]) => line.match(/ --?[a-z-]+/g) ?? [],
     ).flat()
     expect(used.length).toBeGreaterThan(3)
-    for (const option of used) expect([...options, '--help'], option).toContain(option.trim())
+    for (const option of used) expect([...options, '--help'], `${option}`).toContain(option.trim())
   })
 })
 
