@@ -62,7 +62,8 @@ export async function migrate(
     const read = await readCluster(transport, { namespace, metallbNamespace })
     const conversion = convert(read.metallb, { namespace, metallbNamespace })
     if (conversion.objects.length === 0 && !conversion.installation.controller) throw new UserError(nothingThere)
-    const progress = progressOf(read.cluster, conversion, namespace)
+    const towards = direction === 'from-metallb' ? 'berth' : 'metallb'
+    const progress = progressOf(read.cluster, conversion, namespace, towards)
     if (options.apply) {
       if (direction === 'to-metallb') throw new UserError('--apply is for from-metallb: the way back writes nothing.')
       refuseLosses(progress)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { controllerLease, lists, nowMs, record, service } from '../../test/cli/world.ts'
+import { controllerLease, lists, nowMs, pool, record, service } from '../../test/cli/world.ts'
 import { parseManifests } from '../manifests.ts'
 import { plain } from '../paint.ts'
 import type { Lists } from '../snapshot.ts'
@@ -142,4 +142,14 @@ test('the way back is done when the controllers have changed, MetalLB announces 
   expect(steps({}, again)).toEqual([true, true, false, false])
   expect(steps({}, again, [announcer('web', 'node-2')])).toEqual([true, true, true, false])
   expect(steps({ leases: [] }, again, [announcer('web', 'node-2')])).toEqual([true, true, true, true])
+})
+
+test('on the way back an address counts as lost that is in none of the pools of MetalLB, whatever pool of Berth has it', () => {
+  const conversion = convert(metallb(3), { namespace })
+  const newer = service('new', { ingress: ['198.51.100.7'] })
+  const pools = [...(applied(conversion.objects).ipAddressPools ?? []), pool('newer', ['198.51.100.0/24'])]
+  const cluster = clusterWith({ services: [web, newer], ipAddressPools: pools })
+  expect(progressOf(cluster, conversion, namespace).losses).toEqual([])
+  const { losses } = progressOf(cluster, conversion, namespace, 'metallb')
+  expect(losses.map(loss => loss.service)).toEqual(['shop/new'])
 })

@@ -69,8 +69,13 @@ const listNames: Readonly<Record<ConfigKind, keyof Lists>> = {
   Community: 'communities',
 }
 
-/** Where the cluster stands on its way from MetalLB to Berth. */
-export function progressOf(cluster: Cluster, conversion: Conversion, namespace: string): Progress {
+/** Where the cluster stands on its way, and what each Service would keep at its end. */
+export function progressOf(
+  cluster: Cluster,
+  conversion: Conversion,
+  namespace: string,
+  towards: 'berth' | 'metallb' = 'berth',
+): Progress {
   const { lists, takenAtMs } = cluster
   const objects = comparedWith(lists, conversion.objects)
   const loadBalancerClass = conversion.installation.controller?.loadBalancerClass ?? ''
@@ -83,11 +88,17 @@ export function progressOf(cluster: Cluster, conversion: Conversion, namespace: 
       shownAddresses(service).length > 0,
   )
   const byLayer2 = own.filter(service => isOffered(picture, service))
+  // MetalLB will judge by its own pools, whatever stands in Berth's by now.
+  const judged = (): Picture => {
+    const alone = snapshotOf(withObjects(withoutObjects(lists), conversion.objects), namespace, takenAtMs)
+    return pictureOf(alone, loadBalancerClass || undefined)
+  }
+  const judge = towards === 'berth' ? picture : judged()
   const announced = byLayer2.filter(service => snapshot.records.get(recordKey(service))?.published !== undefined)
   return {
     objects,
     services: own.length,
-    losses: own.flatMap(service => lossOf(picture, service)),
+    losses: own.flatMap(service => lossOf(judge, service)),
     layer2: { wanted: byLayer2.length, announced: announced.length, byMetalLB: cluster.announcers.length },
     seeds: seedsOf(picture, byLayer2, cluster.announcers),
     speakers: snapshot.speakers
@@ -136,6 +147,10 @@ function holds(there: unknown, wanted: unknown): boolean {
 function withObjects(lists: Lists, objects: readonly BerthObject[]): Lists {
   const added = Map.groupBy(objects, ({ kind }) => listNames[kind])
   return { ...lists, ...Object.fromEntries(Array.from(added, ([list, more]) => [list, [...lists[list], ...more]])) }
+}
+
+function withoutObjects(lists: Lists): Lists {
+  return { ...lists, ...Object.fromEntries(Object.values(listNames).map(list => [list, []])) }
 }
 
 function isOffered(picture: Picture, service: Service): boolean {
