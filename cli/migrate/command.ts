@@ -67,6 +67,7 @@ export async function migrate(
     if (options.apply) {
       if (direction === 'to-metallb') throw new UserError('--apply is for from-metallb: the way back writes nothing.')
       refuseLosses(progress)
+      refuseTooEarly(progress)
       const applied = await apply(transport, conversion, progress, namespace)
       return around.write(formatOutput(applied, options.output, () => appliedText(applied, progress, around.paint)))
     }
@@ -97,6 +98,14 @@ function refuseLosses({ losses, objects }: Progress): void {
   if (objects.other.length === 0) return
   throw new UserError(
     `These are in Berth's namespace already and say something else: ${objects.other.join(', ')}. Nothing is written. Delete them, or make them say the same.`,
+  )
+}
+
+/** Who announces what can only be handed to speakers that live. */
+function refuseTooEarly({ speakers, layer2 }: Progress): void {
+  if (speakers.length > 0 || layer2.wanted === 0) return
+  throw new UserError(
+    'No speaker of Berth lives yet, so none could go on where MetalLB announces. Install Berth first: without --apply the plan says how. To write the objects alone, pipe --manifests into kubectl apply -f -',
   )
 }
 
