@@ -128,6 +128,27 @@ test('pools: a bar for each family, and what is set aside', async () => {
   expect(formatOutput(pools, 'json', () => '')).toContain('"size": "18446744073709551616"')
 })
 
+test('pools: what other stations have is neither in use nor free', () => {
+  const conflict = {
+    address: '192.0.2.1',
+    macAddress: '02:00:00:00:00:66',
+    interface: 'eth0',
+    lastSeen: secondsAgo(60),
+  }
+  const ipAddressPools = [
+    { ...pool('public', ['192.0.2.0/30'], { avoidConflicts: true }), status: { conflicts: [conflict] } },
+  ]
+  const [line] = poolsText(poolViews(pictured({ services: [web], ipAddressPools })), plain, { wide: false })
+    .split('\n')
+    .slice(1)
+  expect(line).toMatch(/1 of 4 +2 \(1 elsewhere\)/)
+  // Long ago: it may be tried again.
+  const old = [{ ...ipAddressPools[0], status: { conflicts: [{ ...conflict, lastSeen: secondsAgo(600) }] } }]
+  expect(poolsText(poolViews(pictured({ services: [web], ipAddressPools: old })), plain, { wide: false })).toMatch(
+    /1 of 4 +3 /,
+  )
+})
+
 test('a bar shows the first address and the last free one', () => {
   expect(bar(0n, 65_536n, plain)).toBe(`${'░'.repeat(20)}    0%`)
   expect(bar(1n, 65_536n, plain)).toBe(`█${'░'.repeat(19)}   <1%`)

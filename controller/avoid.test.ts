@@ -75,9 +75,16 @@ function start(pools: readonly IPAddressPool[], services: readonly Service[] = [
       desk.decide(`default/${name}`)
       settle()
     },
-    /** Another controller, which knows what is written. */
-    restart() {
-      open(pools.flatMap(({ name }) => desk.ledger.conflictsIn(name) ?? []))
+    /** Another controller, which knows what is written, after so long without any. */
+    restart(afterMs = 0) {
+      const written = pools.flatMap(({ name }) => desk.ledger.conflictsIn(name) ?? [])
+      nowMs += afterMs
+      open(written)
+      settle()
+    },
+    edit(edited: readonly IPAddressPool[]) {
+      desk.setPools({ pools: edited, setAside: [] })
+      desk.reviewAll()
       settle()
     },
     wait(ms: number) {
@@ -153,6 +160,36 @@ describe('an address that a stranger has', () => {
     world.wait(conflictLastsMs / 2)
     world.create('third')
     expect(world.has('third')).toBe('192.0.2.0')
+  })
+
+  it('is tried again by a controller that comes long after', () => {
+    const world = start([avoiding])
+    world.create('web')
+    world.look('web', { inUse: ['192.0.2.0'] })
+    world.restart(conflictLastsMs)
+    world.create('second')
+    expect(world.has('second')).toBe('192.0.2.0')
+  })
+
+  it('is given to nobody, however its pool is edited, while that avoids conflicts', () => {
+    const world = start([avoiding])
+    world.create('web')
+    world.look('web', { inUse: ['192.0.2.0'] })
+    const wider = ['192.0.2.0/28', '2001:db8::/125']
+    world.edit([{ ...avoiding, ranges: pool('a', wider).ranges }])
+    world.create('second')
+    expect(world.has('second')).toBe('192.0.2.2')
+    world.edit([pool('a', wider)])
+    world.create('third')
+    expect(world.has('third')).toBe('192.0.2.0')
+  })
+
+  it('is no longer spoken of where the Service has no address any more', () => {
+    const world = start([avoiding])
+    world.create('web')
+    world.edit([])
+    expect(world.has('web')).toBe('')
+    expect(world.condition('web', settledCondition)).toBeUndefined()
   })
 
   it('is replaced by a controller that was not there when it was found', () => {
@@ -235,6 +272,7 @@ describe('an address stays, though a stranger has it', () => {
     const world = start([one], [withCondition(found, settledCondition, settledConditionOf(standings))])
     expect(world.has('web')).toBe('192.0.2.0')
     expect(world.events.filter(text => !text.includes('RequestUnreadable'))).toEqual([])
+    expect(world.desk().ledger.conflictAt(address('192.0.2.0'))).toBeUndefined()
   })
 
   it('where the option came after it was announced, and nothing is known of it', () => {

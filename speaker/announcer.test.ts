@@ -37,6 +37,20 @@ test('the wire is told, and believed when it says where it announces', () => {
   expect(world.changes).toBe(1)
 })
 
+test('what was announced once is known to have been, until it is withdrawn', () => {
+  const { announcer } = setUp()
+  expect(announcer.wire.get(address)?.wasAnnounced).toBeUndefined()
+  announcer.take({ kind: 'announced', address, interfaces: [] })
+  expect(announcer.wire.get(address)?.wasAnnounced).toBeUndefined()
+  announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })
+  announcer.take({ kind: 'withheld', address, because: 'asking' })
+  announcer.announce([{ address, interfaces: ['eth0'] }], first)
+  expect(announcer.wire.get(address)).toMatchObject({ wasAnnounced: true, announcedOn: undefined })
+  announcer.withdraw([address])
+  announcer.announce([{ address, interfaces: 'all' }], first)
+  expect(announcer.wire.get(address)?.wasAnnounced).toBeUndefined()
+})
+
 test('what is withheld is not announced, until it is again', () => {
   const { announcer } = setUp()
   announcer.take({ kind: 'announced', address, interfaces: ['eth0'] })

@@ -51,12 +51,15 @@ describe.skipIf(obstacle !== undefined)('a pool with avoidConflicts', () => {
   it('gives another address where a stranger has the first, says so, and leaves the stranger alone', async () => {
     await addStranger('stranger', ['192.0.2.100'])
     await using capture = await startCapture(scene.lab.client)
-    const createdAtMs = performance.now()
     await serve('web')
     await hasIn('web', ['192.0.2.101', '2001:db8:0:2::100'])
-    const replacedMs = performance.now() - createdAtMs
     for (const address of ['192.0.2.101', '2001:db8:0:2::100']) await scene.ownerOf(address)
-    console.info(`replaced after ${Math.round(replacedMs)} ms, announced after ${sinceMs(createdAtMs)} ms`)
+    const tried = await capture.first(({ target }) => target === '192.0.2.100')
+    const begun = await capture.first(({ gratuitous, address }) => gratuitous && address === '192.0.2.101')
+    const tookMs = Math.round(begun.atMs - tried.atMs)
+    console.info(`the other address is announced ${tookMs} ms after the first was asked for`)
+    // Two writes to the API server and two times three questions; the rest is a busy machine's.
+    expect(tookMs).toBeLessThan(5_000)
 
     await vi.waitFor(
       async () => expect(await conditionOf('web', 'Announced')).toMatch(/^Announced: layer 2: /),
@@ -96,7 +99,7 @@ describe.skipIf(obstacle !== undefined)('a pool with avoidConflicts', () => {
   })
 
   it('is given nothing back for it by a controller that starts anew, for a while', async () => {
-    await scene.controller.kill()
+    await scene.controller.stop()
     scene.controller = await startController(scene.lab)
     await serve('after')
     await hasIn('after', ['192.0.2.103', '2001:db8:0:2::102'])
@@ -126,7 +129,3 @@ describe.skipIf(obstacle !== undefined)('a pool with avoidConflicts', () => {
     expect(owner.name).toMatch(/^node-/)
   })
 })
-
-function sinceMs(atMs: number): number {
-  return Math.round(performance.now() - atMs)
-}
