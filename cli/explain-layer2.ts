@@ -20,6 +20,8 @@ export interface Layer2Explanation {
   readonly text: string
   readonly advice: readonly string[]
   readonly node: string | undefined
+  /** All that answer, each a part of the clients; empty where one node answers all. */
+  readonly sharers: readonly string[]
   readonly since: string | undefined
   /** Who takes over if that node is lost. */
   readonly next: string | undefined
@@ -44,9 +46,10 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
       text: `${formatRefusal(refusal)}.`,
       advice: adviceOnAnnouncement(refusal, service, snapshot.namespace),
       node: undefined,
+      sharers: [],
       since: undefined,
       next: undefined,
-      nodes: isAboutNodes(refusal) ? nodeAnswers(picture, service, view, undefined) : [],
+      nodes: isAboutNodes(refusal) ? nodeAnswers(picture, service, view, []) : [],
     }
   }
   const record = snapshot.records.get(recordKey(service))
@@ -54,14 +57,17 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
   const { state, text } = announcementOf(view, record, service, since && ago(since, snapshot.takenAtMs))
   const unadvertised = view.advertisement.unadvertised.map(formatUnadvertised)
   const node = state === 'refused' ? undefined : (record?.published?.node ?? view.verdict.node)
+  const sharers = state === 'refused' ? [] : (record?.published?.sharers ?? [])
+  const owners = sharers.length > 0 ? sharers : record?.published ? [record.published.node] : []
   return {
     state,
     text: [text, ...unadvertised].join('; ') + '.',
     advice: [],
     node,
+    sharers,
     since,
     next: node === undefined ? undefined : nextOf(picture, service, node),
-    nodes: nodeAnswers(picture, service, view, record?.published?.node),
+    nodes: nodeAnswers(picture, service, view, owners),
   }
 }
 
@@ -87,7 +93,11 @@ function announcementOf(
       text: `node ${verdict.node} is to announce it and has not said so yet; the log of its speaker says why`,
     }
   }
-  const where = `node ${published.node} announces ${published.addresses.join(', ')} on ${published.interfaces.join(', ')}`
+  const { node: speaking, sharers, addresses, interfaces } = published
+  const on = `${addresses.join(', ')} on ${interfaces.join(', ')}`
+  const where = sharers
+    ? `nodes ${sharers.join(', ')} announce ${on}, each to its part of the clients (${speaking} speaks for all)`
+    : `node ${speaking} announces ${on}`
   const long = age ? `, for ${age}` : ''
   const why = record.claim?.node === published.node ? `; it took it since ${formatBecause(record.claim)}` : ''
   const moves =
@@ -124,7 +134,7 @@ function nodeAnswers(
   picture: Picture,
   service: Service,
   view: Layer2View,
-  owner: string | undefined,
+  owners: readonly string[],
 ): readonly NodeAnswer[] {
   const { snapshot, members } = picture
   const endpoints = picture.endpointsOf(service)
@@ -132,7 +142,8 @@ function nodeAnswers(
   const isChosen = (name: string): boolean =>
     view.kind === 'elected' && view.advertisement.offers.some(({ reach }) => reach.nodes.has(name))
   return names.map((name): NodeAnswer => {
-    if (name === owner) return { node: name, answer: 'has it', why: wordReluctance(picture, name) || 'announces it' }
+    if (owners.includes(name))
+      return { node: name, answer: 'has it', why: wordReluctance(picture, name) || 'announces it' }
     if (isChosen(name)) {
       const elected = view.kind === 'elected' && view.verdict.node === name ? 'is elected' : 'could announce it'
       return { node: name, answer: 'yes', why: wordReluctance(picture, name) || elected }

@@ -1,3 +1,4 @@
+import { fewOf } from '../speaker/refusal.ts'
 import type { Explanation } from './explain.ts'
 import type { Paint } from './paint.ts'
 import { table, wrap } from './table.ts'
@@ -10,7 +11,9 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
   if (notOurs !== undefined) return `${head}\n${wrap(`Not Berth's: ${notOurs}`, '  ')}`
   const facts = `externalTrafficPolicy ${explanation.externalTrafficPolicy}, ${counted(endpoints.usable, 'usable endpoint')} on ${counted(endpoints.nodes, 'node')}`
   const from = pool === undefined ? '' : ` from pool ${pool}`
-  const has = addresses.length > 0 ? `${addresses.join(', ')}${from}` : paint.bad('none')
+  const { sharedWith } = explanation
+  const beside = sharedWith.length === 0 ? '' : `, shared with ${fewOf(sharedWith)}`
+  const has = addresses.length > 0 ? `${addresses.join(', ')}${from}${beside}` : paint.bad('none')
   return [
     `${head}\n  ${facts}\n\n`,
     `${paint.bold('Address')}  ${has}\n`,
@@ -45,9 +48,11 @@ function layer2Text({ layer2, bgp }: Explanation, paint: Paint): readonly string
   const next =
     layer2.node === undefined
       ? ''
-      : layer2.next === undefined
-        ? `  ${paint.warn('If that node were lost, nobody could announce it.')}\n`
-        : `  If that node were lost, ${layer2.next} would take it.\n`
+      : layer2.sharers.length > 1
+        ? '  If one of them were lost, the others would take its clients.\n'
+        : layer2.next === undefined
+          ? `  ${paint.warn('If that node were lost, nobody could announce it.')}\n`
+          : `  If that node were lost, ${layer2.next} would take it.\n`
   return [
     `\n${paint.bold('Layer 2')}  ${word}\n`,
     problem(layer2, paint),

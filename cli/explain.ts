@@ -22,6 +22,8 @@ export interface Explanation {
   readonly externalTrafficPolicy: string
   readonly addresses: readonly string[]
   readonly pool: string | undefined
+  /** Other Services that have an address of its, by name. */
+  readonly sharedWith: readonly string[]
   /** Why it has no address, or what is yet to be done about it. */
   readonly pending: { readonly reason: string; readonly text: string; readonly advice: readonly string[] } | undefined
   readonly pools: readonly PoolAnswer[]
@@ -54,12 +56,18 @@ export function explainService(picture: Picture, service: Service): Explanation 
     externalTrafficPolicy: service.externalTrafficPolicy,
     addresses: shownAddresses(service).map(formatAddress),
     pool: grant?.pool,
+    sharedWith: sharersOf(picture, service),
     pending: notOurs === undefined ? pendingOf(picture, service) : undefined,
     pools: notOurs === undefined && isAskingPools(picture, service) ? poolAnswers(picture, service) : [],
     layer2: hasAddress ? explainLayer2(picture, service) : undefined,
     bgp: hasAddress ? explainBgp(picture, service) : undefined,
     conditions: service.conditions.filter(({ type }) => told.includes(type)),
   }
+}
+
+function sharersOf({ ledger }: Picture, service: Service): readonly string[] {
+  const holders = shownAddresses(service).flatMap(address => ledger.holdersOf(address).map(grant => grant.service))
+  return [...new Set(holders)].filter(key => key !== service.key).sort()
 }
 
 function whyNotOurs(service: Service, { loadBalancerClass }: Picture): string | undefined {

@@ -1,5 +1,7 @@
+import type { ConfigKind } from '../crds/config.ts'
 import { parseConfig } from '../crds/parse.ts'
 import { apiGroup, apiVersion, type ConfigResources, plurals } from '../crds/resources.ts'
+import { unknownFields } from '../crds/unknown-fields.ts'
 import { fieldOf, textOf } from '../kube/json.ts'
 import { parseService } from '../kube/service.ts'
 
@@ -66,6 +68,11 @@ export function validate(
     } else if (!Object.hasOwn(listNames, kind) || fieldOf(object, 'apiVersion') !== apiVersion) passedOver++
     const list = listNames[kind]
     if (wrong || !list || fieldOf(object, 'apiVersion') !== apiVersion) continue
+    for (const { path, meant } of unknownFields(kind as ConfigKind, object)) {
+      const advice = meant === undefined ? 'take it out; kubectl explain lists the fields' : `did you mean ${meant}?`
+      const message = `${path}: ${kind} has no such field: ${advice}`
+      problems.push({ ...placeOf(manifest), reason: 'UnknownField', message })
+    }
     const placed = withNamespace(object, namespace)
     const id = identityOf(placed, kind)
     const before = places.get(id)
@@ -100,7 +107,16 @@ export function validate(
 }
 
 /** What the API server would not take, or would not know. */
-const refusedReasons = ['NotYAML', 'NoObject', 'OtherGroup', 'UnknownVersion', 'UnknownKind', 'Invalid', 'Duplicate']
+const refusedReasons = [
+  'NotYAML',
+  'NoObject',
+  'OtherGroup',
+  'UnknownVersion',
+  'UnknownKind',
+  'UnknownField',
+  'Invalid',
+  'Duplicate',
+]
 
 /** Of what is wrong with the manifests that which keeps them from being applied at all. */
 export function unusable(
