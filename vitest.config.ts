@@ -19,6 +19,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{net,page,program,crds,kube,controller,speaker,cli,image,test}/**/*.test.ts'],
           exclude: ['**/*.api.test.ts', '**/*.net.test.ts', '**/*.sim.test.ts'],
+          // Property tests on a machine that has other work: a guard against what never ends, not a measurement.
+          testTimeout: 60_000,
         },
       },
       { test: { name: 'simulation', include: ['test/**/*.sim.test.ts'], testTimeout: 300_000 } },
