@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { type Cluster, openCluster } from '../../controller/test-cluster.ts'
 import { runBerth, type Said } from '../../test/cli/berth.ts'
 import { node, speakerLease } from '../../test/cli/world.ts'
@@ -60,6 +63,39 @@ test('what is there is well, and what is not is told with what to do', async () 
     /not checked: the mode of kube-proxy: [^→]*configmaps "kube-proxy" not found/,
   )
   expect(out).not.toContain('\u001b')
+})
+
+test('whoever has the chart’s role for readers may ask everything but the speakers', async () => {
+  const chart = readFileSync(join(import.meta.dirname, '../../test/charts/golden/default.yaml'), 'utf8')
+  const documents = parseAllDocuments(chart).map(
+    document => document.toJS() as { readonly metadata?: { readonly name: string } },
+  )
+  const role = documents.find(({ metadata }) => metadata?.name === 'berth-reader')
+  const subject = { kind: 'User', name: 'reader', apiGroup: 'rbac.authorization.k8s.io' }
+  await apply(
+    { ...role },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'reader' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'berth-reader' },
+      subjects: [subject],
+    },
+  )
+  const kubeconfig = await controlPlane.kubeconfig('reader', { groups: [] })
+  for (const command of [
+    ['status'],
+    ['pools'],
+    ['peers'],
+    ['explain', 'service', 'kubernetes'],
+    ['preview', '--delete', 'ipaddresspool/public'],
+  ]) {
+    expect(await runBerth(kubeconfig, command), command.join(' ')).toMatchObject({ code: 0, err: '' })
+  }
+  const refused = [...(await findings('reader')).values()]
+    .flat()
+    .filter(({ what }) => what.includes('you may not read it'))
+  expect(refused).toEqual([])
 })
 
 test('kube-proxy in IPVS mode, first without strictARP and then with it', async () => {
