@@ -1,0 +1,51 @@
+import { readPage } from './pages.ts'
+
+/** A command that a page tells its reader to run. */
+export interface DocumentedCommand {
+  readonly page: string
+  /** As it stands there. */
+  readonly text: string
+  /** Its words, as a shell would hand them over; what other programs are given by a pipe or a file is left out. */
+  readonly words: readonly string[]
+}
+
+/** Programs by whose name a command is known where it stands within a sentence. */
+const programs = ['kubectl', 'kubectl-berth', 'helm', 'tcpdump', 'sysctl']
+
+/** The commands of a page: each line of its blocks of sh, and each span of code that begins with a program's name. */
+export function commandsOf(page: string): readonly DocumentedCommand[] {
+  const text = readPage(page)
+  const blocks = Array.from(text.matchAll(/^ *```sh\n([^]*?)^ *```$/gm), ([, body = '']) => body)
+  const lines = blocks.flatMap(body => body.replaceAll(/\\\n\s*/g, '').split('\n'))
+  const spans = Array.from(text.replaceAll(/^ *```[^]*?^ *```$/gm, '').matchAll(/`([^`]+)`/g), ([, span = '']) =>
+    span.replaceAll(/\s+/g, ' '),
+  )
+  return [...lines, ...spans.filter(span => programs.some(program => span.startsWith(`${program} `)))]
+    .map(line => line.trim())
+    .filter(line => line !== '' && !line.startsWith('#'))
+    .map(line => ({ page, text: line, words: wordsOf(line) }))
+}
+
+/** Splits at blanks outside of quotes, up to a comment or to what a shell would do with the output. */
+function wordsOf(line: string): readonly string[] {
+  const words: string[] = []
+  for (const [word, single, double] of line.matchAll(/(?:[^\s'"]|'([^']*)'|"([^"]*)")+/g)) {
+    if (/^(#|[|&;<>])/.test(word)) break
+    const quoted = single ?? double
+    words.push(quoted !== undefined && /^['"]/.test(word) ? quoted : word.replaceAll(/['"]/g, ''))
+  }
+  return words
+}
+
+/** What stands in place of a name of the reader's own. */
+const placeholders: Readonly<Record<string, string>> = {
+  NAME: 'web',
+  NAMESPACE: 'default',
+  NODE: 'node-1',
+  POOL: 'public',
+}
+
+/** With names of a cluster of ours in place of placeholders. */
+export function withNames(words: readonly string[]): readonly string[] {
+  return words.map(word => word.replaceAll(/\b[A-Z]{4,}\b/g, name => placeholders[name] ?? name))
+}

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { destinationPorts } from '../../speaker/bfd/udp.ts'
+import { type Rule, rightsOf } from '../charts/rights.ts'
+import { readPage, root } from './pages.ts'
+
+/* docs/security.md beside the chart: the rights that it explains are those that are granted, and the ports those that are used. */
+
+const page = readPage('docs/security.md')
+
+interface Granted {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly rules?: readonly Rule[]
+}
+
+const chart = parseAllDocuments(readFileSync(join(root, 'test/charts/golden/default.yaml'), 'utf8')).map(
+  document => document.toJS() as Granted,
+)
+
+/** The rows of the table under a heading, as cells. */
+function rowsUnder(heading: string): readonly (readonly string[])[] {
+  const section = page.split(/^##+ /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
+  return section
+    .split('\n')
+    .filter(line => line.startsWith('| ') && !line.startsWith('| ---'))
+    .slice(1)
+    .map(line => line.slice(2, -2).split(' | '))
+}
+
+/** What stands between backquotes. */
+function codeIn(cell: string): readonly string[] {
+  return Array.from(cell.matchAll(/`([^`]+)`/g), ([, text = '']) => text)
+}
+
+test.each([
+  { program: 'Controller', account: 'berth-controller' },
+  { program: 'Speaker', account: 'berth-speaker' },
+])('the rights of the $program are those of the chart, each with a reason', ({ program, account }) => {
+  for (const [kind, place] of [
+    ['ClusterRole', 'everywhere'],
+    ['Role', 'its own'],
+  ] as const) {
+    const rules = chart.find(one => one.kind === kind && one.metadata.name === account)?.rules ?? []
+    const told = rowsUnder(program)
+      .filter(([where]) => where === place)
+      .map(([, group = '', resources = '', verbs = '']) => ({
+        apiGroups: group === 'core' ? [''] : codeIn(group),
+        resources: codeIn(resources),
+        verbs: verbs.split(', '),
+      }))
+    expect(rightsOf(rules).length).toBeGreaterThan(4)
+    expect(rightsOf(told).toSorted()).toEqual(rightsOf(rules).toSorted())
+  }
+  expect(rowsUnder(program).filter(row => row.length !== 5 || (row[4] ?? '').length < 8)).toEqual([])
+})
+
+test('every port that the chart and the programs use is in the table', () => {
+  const values = parse(readFileSync(join(root, 'charts/berth/values.yaml'), 'utf8')) as {
+    readonly controller: { readonly port: number }
+    readonly speaker: { readonly port: number; readonly detection: { readonly port: number } }
+    readonly networkPolicy: { readonly apiServerPorts: readonly number[] }
+  }
+  const tcp = [values.controller.port, values.speaker.port, 179, ...values.networkPolicy.apiServerPorts]
+  const udp = [values.speaker.detection.port, ...Object.values(destinationPorts)]
+  const told = rowsUnder('Ports').map(([port = '']) => port)
+  const isTold = (protocol: string, port: number): boolean =>
+    told.some(cell => cell.startsWith(protocol) && cell.split(/[ ,]+/).includes(String(port)))
+  expect(tcp.filter(port => !isTold('TCP', port))).toEqual([])
+  expect(udp.filter(port => !isTold('UDP', port))).toEqual([])
+})
