@@ -90,7 +90,7 @@ test('whoever has the chart’s role for readers may ask everything but the spea
     ['explain', 'service', 'kubernetes'],
     ['preview', '--delete', 'ipaddresspool/public'],
   ]) {
-    expect(await runBerth(kubeconfig, command), `${command.join(' ')}`).toMatchObject({ code: 0, err: '' })
+    expect({ command, ...(await runBerth(kubeconfig, command)) }).toMatchObject({ command, code: 0, err: '' })
   }
   const refused = [...(await findings('reader')).values()]
     .flat()
