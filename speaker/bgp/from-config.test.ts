@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { BGPPeer } from '../../crds/config.ts'
 import { parseAddress } from '../../net/address.ts'
 import { communitiesOf, peerSettings } from './from-config.ts'
+import { plainPeer } from './test-peer.ts'
 
 const node = { password: undefined, bgpIdentifier: 0xc0000201 }
 
@@ -11,29 +12,7 @@ interface Row {
   readonly changes: object
 }
 
-const plain: BGPPeer = {
-  name: 'tor',
-  myASN: 64512,
-  peerASN: 64513,
-  localASN: undefined,
-  peerAddress: { kind: 'address', address: '192.0.2.2' },
-  peerPort: 179,
-  sourceAddress: undefined,
-  holdTimeSeconds: undefined,
-  keepaliveTimeSeconds: undefined,
-  connectTimeSeconds: undefined,
-  routerID: undefined,
-  nodeSelectors: [],
-  password: undefined,
-  passwordSecretName: undefined,
-  bfdProfile: undefined,
-  enableGracefulRestart: false,
-  ebgpMultiHop: false,
-  ttlSecurity: false,
-  passive: false,
-  vrf: undefined,
-  dualStackAddressFamily: false,
-}
+const plain = plainPeer('tor', { peerAddress: { kind: 'address', address: '192.0.2.2' } })
 
 describe('a BGPPeer that cannot have a session says why', () => {
   const refusals: readonly [Partial<BGPPeer>, string | undefined, RegExp][] = [

@@ -2,6 +2,7 @@ import type { BGPAdvertisement, BGPPeer } from '../../crds/config.ts'
 import type { Service, ServiceEndpoints } from '../../kube/service.ts'
 import type { NodeFacts } from '../advertisements.ts'
 import { formatPrefix } from '../bgp/route.ts'
+import { plainPeer } from '../bgp/test-peer.ts'
 import { node, pool } from '../test-values.ts'
 import { type PlanInput, planRoutes, type RoutePlan } from './route-plan.ts'
 import { type RoutingSurvey, routingSurveyOf } from './routes.ts'
@@ -28,30 +29,8 @@ export function bgpAdvertisement(name: string, options: Partial<BGPAdvertisement
 
 /** A router at an IPv4 address, whose session carries both families. */
 export function bgpPeer(name: string, options: Partial<BGPPeer> = {}): BGPPeer {
-  return {
-    name,
-    myASN: 64512,
-    peerASN: 64513,
-    localASN: undefined,
-    peerAddress: { kind: 'address', address: '198.51.100.1' },
-    peerPort: 179,
-    sourceAddress: undefined,
-    holdTimeSeconds: undefined,
-    keepaliveTimeSeconds: undefined,
-    connectTimeSeconds: undefined,
-    routerID: undefined,
-    nodeSelectors: [],
-    password: undefined,
-    passwordSecretName: undefined,
-    bfdProfile: undefined,
-    enableGracefulRestart: false,
-    ebgpMultiHop: false,
-    ttlSecurity: false,
-    passive: false,
-    vrf: undefined,
-    dualStackAddressFamily: true,
-    ...options,
-  }
+  const peerAddress = { kind: 'address', address: '198.51.100.1' } as const
+  return plainPeer(name, { peerAddress, dualStackAddressFamily: true, ...options })
 }
 
 export interface RoutingWorld {

@@ -3,38 +3,14 @@ import { peerSettings } from '../bgp/from-config.ts'
 import type { Session } from '../bgp/negotiate.ts'
 import type { ConfiguredPeer } from '../bgp/settings.ts'
 import { type LastError, noErrors, noMessages, type PeerStatus, type SessionStatus, withError } from '../bgp/status.ts'
+import { plainPeer } from '../bgp/test-peer.ts'
 import type { PeerView } from './router.ts'
 
 // Sessions that tests of what is said of them are made of.
 
 /** A BGPPeer's session with a router of AS 64513. */
 export function settings(more: Partial<ConfiguredPeer> = {}): ConfiguredPeer {
-  const made = peerSettings(
-    {
-      name: 'router-a',
-      myASN: 64512,
-      peerASN: 64513,
-      localASN: undefined,
-      peerAddress: { kind: 'address', address: '192.0.2.1' },
-      peerPort: 179,
-      sourceAddress: undefined,
-      holdTimeSeconds: undefined,
-      keepaliveTimeSeconds: undefined,
-      connectTimeSeconds: undefined,
-      routerID: undefined,
-      nodeSelectors: [],
-      password: undefined,
-      passwordSecretName: undefined,
-      bfdProfile: undefined,
-      enableGracefulRestart: false,
-      ebgpMultiHop: false,
-      vrf: undefined,
-      dualStackAddressFamily: false,
-      ttlSecurity: false,
-      passive: false,
-    },
-    { password: undefined, bgpIdentifier: 1 },
-  )
+  const made = peerSettings(plainPeer('router-a'), { password: undefined, bgpIdentifier: 1 })
   if ('problem' in made) throw new Error(made.problem)
   return { ...made, ...more }
 }
