@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Cluster,
@@ -15,8 +14,9 @@ import { resourcePath } from '../crds/resources.ts'
 import { isNotFound } from '../kube/api-error.ts'
 import { fieldOf, identityOf, listOf, numberOf, textOf } from '../kube/json.ts'
 import { runBerth } from '../test/cli/berth.ts'
+import { berthKind, namespace, turns } from '../test/cli/changes.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
-import { applyStep, formatObjectName, type ObjectName, type Step } from './change.ts'
+import { formatObjectName, type ObjectName, type Step } from './change.ts'
 import { type Preview, previewOf } from './preview.ts'
 import { listAll, readLists } from './read.ts'
 import { settledController } from './settle.ts'
@@ -27,7 +27,6 @@ import { type Lists, snapshotOf } from './snapshot.ts'
  * between, against the real controller. Seeded: PREVIEW_SEED=… repeats a run, as far as the API server's clock and UIDs do.
  */
 
-const namespace = 'berth-system'
 const seed = Number(process.env['PREVIEW_SEED'] ?? 20_261_123)
 const changes = Number(process.env['PREVIEW_CHANGES'] ?? 100)
 
@@ -53,134 +52,10 @@ afterAll(async () => {
   await controlPlane?.stop()
 })
 
-// What can be in a cluster, small enough that everything gets in everything else's way.
-
-const names = ['a', 'b', 'c', 'd']
-const addresses = fc.subarray(
-  [
-    '192.0.2.0/30',
-    '192.0.2.2-192.0.2.5',
-    '192.0.2.4/30',
-    '192.0.2.8/31',
-    '192.0.2.255/32',
-    '2001:db8::/127',
-    '2001:db8::2-2001:db8::3',
-  ],
-  { minLength: 1, maxLength: 4 },
-)
-const labels = fc.constantFrom<Record<string, string>>({}, { app: 'web' }, { app: 'api' })
-const selectors = fc.constantFrom([{ matchLabels: { app: 'web' } }], [{ matchLabels: { app: 'none' } }])
-const allocation = fc.record(
-  {
-    priority: fc.constantFrom(5, 10),
-    namespaces: fc.subarray(['shop', 'bank'], { minLength: 1 }),
-    namespaceSelectors: fc.constantFrom([{ matchLabels: { team: 'a' } }], [{ matchLabels: { team: 'none' } }]),
-    serviceSelectors: selectors,
-  },
-  { requiredKeys: [] },
-)
-const poolSpec = fc.record({
-  addresses,
-  autoAssign: fc.constantFrom(true, true, true, false),
-  avoidBuggyIPs: fc.constantFrom(false, false, true),
-  serviceAllocation: fc.option(allocation, { nil: undefined, freq: 1 }),
-})
-const berthKind = (kind: string) => ({ apiVersion: 'berth.dev/v1beta1', kind })
-const pool = fc
-  .tuple(fc.constantFrom(...names), poolSpec)
-  .map(([name, spec]) => ({ ...berthKind('IPAddressPool'), metadata: { name, namespace }, spec }))
-const advertisement = fc
-  .tuple(fc.constantFrom('x', 'y'), fc.subarray([...names, 'nowhere']))
-  .map(([name, ipAddressPools]) => ({
-    ...berthKind('L2Advertisement'),
-    metadata: { name, namespace },
-    spec: { ipAddressPools },
-  }))
-const annotations = fc.record(
-  {
-    'berth.dev/address-pool': fc.constantFrom(...names, 'nowhere', ''),
-    'berth.dev/loadBalancerIPs': fc.constantFrom('192.0.2.1', '192.0.2.4', '192.0.2.8', '2001:db8::1', 'nonsense', ''),
-    'berth.dev/allow-shared-ip': fc.constantFrom('k', 'l', ''),
-  },
-  { requiredKeys: [] },
-)
-const families = fc.constantFrom(
-  { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] },
-  { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] },
-  { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv6'] },
-  { ipFamilyPolicy: 'PreferDualStack' },
-  { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv6', 'IPv4'] },
-)
-const place = fc.record({
-  namespace: fc.constantFrom('default', 'shop', 'bank'),
-  name: fc.constantFrom('s0', 's1', 's2', 's3', 's4'),
-})
-const service = fc
-  .record({
-    place,
-    labels,
-    annotations: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: annotations }),
-    families,
-    port: fc.constantFrom(80, 80, 81),
-  })
-  .map(({ place, labels, annotations, families, port }) => ({
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { ...place, labels, annotations },
-    spec: {
-      type: 'LoadBalancer',
-      allocateLoadBalancerNodePorts: false,
-      selector: { app: place.name },
-      ports: [{ port, protocol: 'TCP' }],
-      ...families,
-    },
-  }))
-const wish = fc.tuple(place, annotations, labels).map(([place, annotations, labels]) => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { ...place, annotations, labels },
-}))
-const team = fc
-  .tuple(fc.constantFrom('default', 'shop', 'bank'), fc.constantFrom('a', 'b', 'none'))
-  .map(([name, team]) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } }))
-
-const apply = (object: fc.Arbitrary<object>): fc.Arbitrary<Step> => object.map(made => stepOf(made))
-const remove = (name: fc.Arbitrary<ObjectName>): fc.Arbitrary<Step> => name.map(name => ({ kind: 'remove', name }))
-const removals = {
-  pool: fc.constantFrom(...names).map((name): ObjectName => ({ kind: 'IPAddressPool', namespace, name })),
-  service: place.map((place): ObjectName => ({ kind: 'Service', ...place })),
-}
-/** What goes on in the cluster between two changes. */
-const occurrence = fc.oneof(
-  { weight: 8, arbitrary: apply(service) },
-  { weight: 2, arbitrary: remove(removals.service) },
-  { weight: 2, arbitrary: apply(pool) },
-)
-/** What an admin or an app team wants to change. */
-const wanted = fc.oneof(
-  { weight: 9, arbitrary: apply(pool) },
-  { weight: 3, arbitrary: remove(removals.pool) },
-  { weight: 2, arbitrary: apply(advertisement) },
-  { weight: 2, arbitrary: apply(wish) },
-  { weight: 1, arbitrary: apply(service) },
-  { weight: 1, arbitrary: remove(removals.service) },
-  { weight: 1, arbitrary: apply(team) },
-)
-const turn = fc.record({
-  occurrences: fc.array(occurrence, { maxLength: 4 }),
-  change: fc.array(wanted, { minLength: 1, maxLength: 3 }),
-})
-
-function stepOf(object: object): Step {
-  const step = applyStep(object, { namespace })
-  if (!step) throw new Error(`no step: ${JSON.stringify(object)}`)
-  return step
-}
-
 test(`preview agrees with what then happens, for ${changes} changes (seed ${seed})`, { timeout: 400_000 }, async () => {
   const tally: Record<string, number> = {}
   const count = (what: string): number => (tally[what] = (tally[what] ?? 0) + 1)
-  for (const [index, { occurrences, change }] of fc.sample(turn, { seed, numRuns: changes }).entries()) {
+  for (const [index, { occurrences, change }] of turns(seed, changes).entries()) {
     for (const step of occurrences) await take(step)
     await settle()
     const { lists, takenAtMs } = await readLists(cluster.transport, namespace)
