@@ -29,7 +29,7 @@ function bash(commands: readonly Completable[]): string {
 _kubectl_berth() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words
   case "$previous" in
-    -f|--filename|--kubeconfig) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    -f|--filename|--from|--kubeconfig) COMPREPLY=($(compgen -f -- "$current")); return ;;
     -o|--output) COMPREPLY=($(compgen -W 'json yaml wide' -- "$current")); return ;;
   esac
   case "\${COMP_WORDS[1]}" in
