@@ -7,6 +7,14 @@ import { planRoutes, type RoutePlan } from '../speaker/routing/route-plan.ts'
 import type { Picture } from './picture.ts'
 import type { Pair } from './preview-layer2.ts'
 
+/** By node, all that it tells its routers. */
+export type RoutePlans = ReadonlyMap<string, RoutePlan>
+
+/** The cluster before and after, and what routers are told. */
+export interface RoutedPair extends Pair {
+  readonly plans: { readonly before: RoutePlans; readonly after: RoutePlans }
+}
+
 /** A prefix of which routers are told something else than before. */
 export interface RouteChange {
   readonly prefix: string
@@ -22,9 +30,8 @@ export interface RouteChange {
 }
 
 /** Every route that comes, goes or changes, by prefix; what several nodes tell several routers is one entry. */
-export function routeChanges({ before, after, assumeSpeakers }: Pair): readonly RouteChange[] {
-  const plans = [before, after].map(picture => plansOf(picture, assumeSpeakers))
-  const [earlier = new Map<string, RoutePlan>(), now = new Map<string, RoutePlan>()] = plans
+export function routeChanges({ before, after, plans }: RoutedPair): readonly RouteChange[] {
+  const { before: earlier, after: now } = plans
   const found = new Map<string, Told>()
   for (const node of new Set([...earlier.keys(), ...now.keys()])) {
     for (const told of toldOtherwise(node, earlier.get(node), now.get(node))) {
@@ -59,7 +66,7 @@ interface Told {
 }
 
 /** What each node with a speaker tells its peers. */
-export function plansOf(picture: Picture, assumeSpeakers: boolean): ReadonlyMap<string, RoutePlan> {
+export function plansOf(picture: Picture, assumeSpeakers: boolean): RoutePlans {
   const { snapshot, members, routes, endpointsOf } = picture
   const services = Array.from(snapshot.services.values(), service => ({ service, endpoints: endpointsOf(service) }))
   const speaking = [...snapshot.nodes.keys()].filter(
@@ -119,7 +126,7 @@ function differences(was: Route | undefined, is: Route): readonly string[] {
     .map(name => `${name} ${before.get(name) ?? 'unset'} → ${after.get(name) ?? 'unset'}`)
 }
 
-function servicesByPrefix(plans: ReadonlyMap<string, RoutePlan>): ReadonlyMap<string, ReadonlySet<string>> {
+function servicesByPrefix(plans: RoutePlans): ReadonlyMap<string, ReadonlySet<string>> {
   const services = new Map<string, Set<string>>()
   for (const { memory } of plans.values()) {
     for (const [prefix, routes] of memory.said) {

@@ -1,7 +1,6 @@
 import { type NodePeer, type Password, peersOfNode } from '../speaker/routing/peers.ts'
 import type { Picture } from './picture.ts'
-import type { Pair } from './preview-layer2.ts'
-import { plansOf } from './preview-routes.ts'
+import type { RoutedPair } from './preview-routes.ts'
 
 /** Sessions with one router that come, go, or begin anew. */
 export interface SessionChange {
@@ -16,8 +15,7 @@ export interface SessionChange {
 }
 
 /** Every change of the sessions of nodes with a speaker, by router. */
-export function sessionChanges(pair: Pair): readonly SessionChange[] {
-  const { before, after, assumeSpeakers } = pair
+export function sessionChanges({ before, after, assumeSpeakers, plans }: RoutedPair): readonly SessionChange[] {
   const names = [...new Set([...before.snapshot.nodes.keys(), ...after.snapshot.nodes.keys()])].sort()
   const found = names.flatMap(node => {
     const [earlier, now] = [before, after].map(picture => peersAt(picture, node, assumeSpeakers))
@@ -27,9 +25,8 @@ export function sessionChanges(pair: Pair): readonly SessionChange[] {
       return change ? [{ node, peer, ...change }] : []
     })
   })
-  const plans = plansOf(before, assumeSpeakers)
   const services = (peer: string, nodes: readonly string[]): readonly string[] => {
-    const told = nodes.flatMap(node => [...(plans.get(node)?.peersByService ?? [])])
+    const told = nodes.flatMap(node => [...(plans.before.get(node)?.peersByService ?? [])])
     const own = told.filter(([, peers]) => peers.includes(peer)).map(([service]) => service)
     return [...new Set(own)].sort()
   }

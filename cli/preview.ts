@@ -5,7 +5,7 @@ import { formatAddress } from '../net/address.ts'
 import { type ChangeOptions, type ObjectName, type Step, type Stepped, takeStep } from './change.ts'
 import { pictureOf } from './picture.ts'
 import { type AnnouncementChange, announcementChanges } from './preview-layer2.ts'
-import { type RouteChange, routeChanges } from './preview-routes.ts'
+import { plansOf, type RouteChange, routeChanges } from './preview-routes.ts'
 import { type SessionChange, sessionChanges } from './preview-sessions.ts'
 import { type SettledController, settledController } from './settle.ts'
 import { type Lists, type Snapshot, snapshotOf } from './snapshot.ts'
@@ -85,7 +85,9 @@ export function previewOf(lists: Lists, steps: readonly Step[], options: Preview
 
   const pictureBefore = pictureOf({ ...before, services: atRest }, loadBalancerClass)
   const pictureAfter = pictureOf({ ...after, services: controller.services }, loadBalancerClass)
-  const pair = { before: pictureBefore, after: pictureAfter, assumeSpeakers: options.assumeSpeakers ?? false }
+  const { assumeSpeakers = false } = options
+  const plans = { before: plansOf(pictureBefore, assumeSpeakers), after: plansOf(pictureAfter, assumeSpeakers) }
+  const pair = { before: pictureBefore, after: pictureAfter, assumeSpeakers, plans }
   const layer2 = announcementChanges(pair)
   const routes = routeChanges(pair)
   const sessions = sessionChanges(pair)
