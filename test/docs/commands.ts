@@ -27,7 +27,7 @@ export function commandsOf(page: string): readonly DocumentedCommand[] {
 }
 
 /** Splits at blanks outside of quotes, up to a comment or to what a shell would do with the output. */
-function wordsOf(line: string): readonly string[] {
+export function wordsOf(line: string): readonly string[] {
   const words: string[] = []
   for (const [word, single, double] of line.matchAll(/(?:[^\s'"]|'([^']*)'|"([^"]*)")+/g)) {
     if (/^(#|[|&;<>])/.test(word)) break
