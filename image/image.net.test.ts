@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,6 +9,7 @@ import { nodePath, runtimeConfig, targets, user } from './contents.ts'
 import { writeImage } from './oci.ts'
 import { writeSbom } from './sbom.ts'
 import { writeTar } from './tar.ts'
+import { unpackImage } from './unpack.ts'
 
 /*
  * The image as a container would see it: its archive is unpacked as a runtime does, layer by layer, and its programs are
@@ -41,25 +42,12 @@ describe.skipIf(obstacle !== undefined)('the image', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'berth-unpacked-'))
-    rootFolder = join(folder, 'root')
     gathered = await gatherImage({ target: targets[architecture], say: console.warn })
-    await unpack(writeImage({ name: 'localhost/berth:test', ...gathered }).archive)
+    rootFolder = await unpackImage(writeImage({ name: 'localhost/berth:test', ...gathered }).archive, folder)
   })
   afterAll(async () => {
     if (folder) await rm(folder, { recursive: true })
   })
-
-  async function unpack(archive: Uint8Array): Promise<void> {
-    await mkdir(rootFolder)
-    const untar = run('tar', ['-x', '-f', '-', '-C', folder])
-    untar.child.stdin?.end(archive)
-    await untar
-    const read = async (path: string) => JSON.parse(await readFile(join(folder, path), 'utf8'))
-    const blob = (digest: string): string => `blobs/${digest.replace(':', '/')}`
-    const { manifests } = await read('index.json')
-    const { layers } = (await read(blob(manifests[0].digest))) as { layers: readonly { digest: string }[] }
-    for (const { digest } of layers) await run('tar', ['-xzf', join(folder, blob(digest)), '-C', rootFolder])
-  }
 
   /** As its user, with nothing else in the environment; chroot itself is looked for in the PATH too. */
   async function inside(...command: readonly string[]): Promise<string> {

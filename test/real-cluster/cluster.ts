@@ -56,7 +56,7 @@ export async function startCluster(options: ClusterOptions): Promise<Lab> {
   }
   const groups = createNodeGroups(`berth-nodes-${process.pid}`)
   const begin = async (node: LabNode, way: JoinWay): Promise<void> => {
-    await letPodsReachApi(node, way)
+    await routeToApi(node, way)
     await startNode(node, programs, {
       folder: join(way.directory, node.name),
       groups: await groups.create(node.name),
@@ -107,8 +107,13 @@ async function allReady({ controlPlane, nodes, directory }: Lab): Promise<void> 
   throw new Error(`not all nodes are Ready after ${readyWithinMs / 1000} s\n${(await Promise.all(words)).join('\n')}`)
 }
 
-/** Packets of pods go to the API server as they are, so it must know the way back. */
-async function letPodsReachApi(node: LabNode, { management }: JoinWay): Promise<void> {
+/**
+ * Where a Service's address is not a network's own, as that of the API server inside the cluster, a program on the node
+ * finds it only beyond a default route; kube-proxy then sends it elsewhere. Packets of pods go to the API server as they
+ * are, so it must know the way back.
+ */
+async function routeToApi(node: LabNode, { management }: JoinWay): Promise<void> {
+  await batch(node.namespace, [`route add default via ${apiAddress}`])
   await batch(management.namespace, [`route add 10.244.${node.ordinal}.0/24 via ${node.managementAddress}`])
 }
 

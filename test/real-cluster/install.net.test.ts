@@ -242,6 +242,7 @@ function mayStay(object: string): boolean {
     /^(ServiceAccount berth-system\/default|ConfigMap berth-system\/kube-root-ca\.crt)$/,
     // Of the workload, which is not Berth's.
     /^(Service|EndpointSlice) default\/web/,
+    /^IPAddress <none>\//,
   ].some(pattern => pattern.test(object))
 }
 
