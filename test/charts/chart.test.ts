@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { parseAllDocuments } from 'yaml'
 import { parseOptions } from '../../controller/options.ts'
 import { readFlags } from '../../speaker/flags.ts'
 import { grantedRights } from '../../speaker/test-rights.ts'
@@ -53,27 +53,6 @@ test('every value has a default, and every default a description', () => {
   const cells = valuesTable().slice(2)
   expect(cells.length).toBeGreaterThan(50)
   for (const row of cells) expect(row).toMatch(/^\| `[\w.]+` \| `.+` \| \S.+[.?)] \|$/)
-})
-
-test('the alerts are those that docs/metrics.md holds worth one, of metrics that exist', () => {
-  const { groups } = parse(read('charts/berth/files/alerts.yaml')) as {
-    groups: { rules: { alert: string; expr: string; for?: string }[] }[]
-  }
-  const metrics = read('docs/metrics.md')
-  const section = metrics.split(/^## /m).find(part => part.startsWith('Worth an alert')) ?? ''
-  const minutes: Readonly<Record<string, string>> = { a: '1m', one: '1m', five: '5m', ten: '10m' }
-  const told = Array.from(section.matchAll(/^\| .+ \| `([^`]+)`(?: for (\w+) minutes?)? \|$/gm), ([, expr, time]) => ({
-    expr,
-    for: time && minutes[time],
-  }))
-  const rules = groups.flatMap(group => group.rules)
-  expect(told.length).toBeGreaterThan(10)
-  const order = (one: { expr?: string | undefined }, other: { expr?: string | undefined }) =>
-    (one.expr ?? '') < (other.expr ?? '') ? -1 : 1
-  expect(rules.map(rule => ({ expr: rule.expr, for: rule.for })).toSorted(order)).toEqual(told.toSorted(order))
-  expect(new Set(rules.map(rule => rule.alert)).size).toBe(rules.length)
-  for (const { expr } of rules)
-    for (const [name] of expr.matchAll(/berth_\w+/g)) expect(metrics).toContain(`| \`${name}\` |`)
 })
 
 test('the speaker is granted the rights that its own tests show to be needed, and no other', () => {
