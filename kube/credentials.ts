@@ -47,26 +47,36 @@ export function inClusterCredentials(
   return { server, ca, token: tokenFromFile(join(directory, 'token')) }
 }
 
-/** A reader of a token file that looks every few seconds whether the file changed. */
+/** A reader of a token file that looks every few seconds whether the file changed; whoever asks meanwhile waits for it too. */
 export function tokenFromFile(path: string, checkMs: number = tokenCheckMs): Credentials['token'] {
   let token: string | undefined
   let modifiedMs = Number.NaN
   let checkedMs = Number.NEGATIVE_INFINITY
-  return async options => {
-    const now = performance.now()
-    if (!options?.fresh && now - checkedMs < checkMs) return token
-    checkedMs = now
+  let looking: Promise<string> | undefined
+
+  async function look(fresh: boolean): Promise<string> {
     try {
       const { mtimeMs } = statSync(path)
-      if (options?.fresh || mtimeMs !== modifiedMs) {
-        token = (await readFile(path, 'utf8')).trim()
-        modifiedMs = mtimeMs
-      }
+      if (!fresh && token !== undefined && mtimeMs === modifiedMs) return token
+      token = (await readFile(path, 'utf8')).trim()
+      modifiedMs = mtimeMs
+      return token
     } catch (error) {
       // The kubelet replaces the file by a rename; a token that was good a moment ago is still good.
-      if (token === undefined) throw new Error(`cannot read the service account token ${path}`, { cause: error })
+      if (token !== undefined) return token
+      checkedMs = Number.NEGATIVE_INFINITY
+      throw new Error(`cannot read the service account token ${path}`, { cause: error })
     }
-    return token
+  }
+
+  return async options => {
+    const now = performance.now()
+    const fresh = options?.fresh ?? false
+    if (looking === undefined || fresh || now - checkedMs >= checkMs) {
+      checkedMs = now
+      looking = look(fresh)
+    }
+    return await looking
   }
 }
 

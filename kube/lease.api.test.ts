@@ -215,6 +215,21 @@ describe('a lease with facts', () => {
     expect(await read(name)).toMatchObject({ holderIdentity: '' })
   })
 
+  it('is taken over from a run that died, also when the first write is refused', async () => {
+    const name = `died-${++made}`
+    const labels = { 'berth.dev/component': 'speaker' }
+    const body = { metadata: { name, labels }, spec: { holderIdentity: 'run-1', leaseDurationSeconds: 3 } }
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...body }
+    await direct.request({ method: 'POST', path: leases, body: lease })
+    proxy.set({ status: { code: 500, probability: 1 } })
+    const later = hold(name, 'run-2', () => ({}), throughProxy)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(await read(name)).toMatchObject({ holderIdentity: 'run-1' })
+    proxy.set({})
+    await vi.waitFor(async () => expect(await read(name)).toMatchObject({ holderIdentity: 'run-2' }), 5_000)
+    await later.stop()
+  })
+
   it('is made anew when somebody deletes it, and goes on after errors', async () => {
     const name = `deleted-${++made}`
     const lease = hold(name, 'run-1', () => ({}), throughProxy)

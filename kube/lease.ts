@@ -83,8 +83,10 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
 
   async function run(signal: AbortSignal): Promise<void> {
     let failures = 0
-    // Set after a refused write: it must be looked at first.
+    // Set after a refused write: it must be looked at first. Before this run has written anything, whoever holds the lease
+    // is an earlier one.
     let inDoubt = false
+    let written = false
     while (!signal.aborted) {
       wake = new AbortController()
       let waitMs = options.renewPeriodMs
@@ -92,13 +94,14 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
         if (inDoubt) inDoubt = await isTakenOver(signal)
         if (!inDoubt) {
           await write(holderIdentity, signal)
+          written = true
           ready.resolve()
         }
         failures = 0
       } catch (error) {
         if (signal.aborted) break
         failures++
-        inDoubt ||= error instanceof ApiError
+        inDoubt ||= written && error instanceof ApiError
         const level = !isConflict(error) && failures % 10 === 1 ? 'warn' : 'debug'
         log[level]({ lease: name, attempt: failures, err: error }, 'cannot renew the lease; trying again')
         waitMs = Math.min(options.renewPeriodMs, isConflict(error) ? 50 : 250 * failures)
