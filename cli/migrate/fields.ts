@@ -4,7 +4,7 @@ import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import { parseAddress } from '../../net/address.ts'
 import type { ReadSpec } from './convert.ts'
 import type { Remark, RemarkWeight } from './remark.ts'
-import type { Installation, SourceObject } from './source.ts'
+import { type Installation, metallbLabel, type SourceObject } from './source.ts'
 
 /*
  * Field by field. `plain` are those that mean the same in both; everything else has its own line here, and a field that
@@ -151,7 +151,6 @@ const plainPeerFields = [
   'interface',
   'peerPort',
   'routerID',
-  'nodeSelectors',
   'password',
   'enableGracefulRestart',
   'vrf',
@@ -160,6 +159,7 @@ const plainPeerFields = [
 
 export function peerSpec(object: SourceObject, all: readonly SourceObject[], installation: Installation): ReadSpec {
   const special = [
+    'nodeSelectors',
     'connectTime',
     'sourceAddress',
     'holdTime',
@@ -174,6 +174,7 @@ export function peerSpec(object: SourceObject, all: readonly SourceObject[], ins
   // As Go writes an AS number that is not given.
   if (spec['peerASN'] === 0) delete spec['peerASN']
   if (spec['localASN'] === 0) delete spec['localASN']
+  takeNodes(draft, object, installation)
   takeHops(draft, object, installation)
   takeTimes(draft, object, installation)
   takeSource(draft, object, installation)
@@ -198,6 +199,22 @@ export function peerSpec(object: SourceObject, all: readonly SourceObject[], ins
     remark('differs', 'password', what, 'Better in a Secret: passwordSecret.')
   }
   return draft
+}
+
+/** By BGP a node has one session with a router: Berth leaves it alone where MetalLB is to stay for now. */
+function takeNodes({ spec, remark }: Draft, object: SourceObject, { speaker }: Installation): void {
+  const given = listOf(object.spec['nodeSelectors'])
+  if (!speaker) {
+    if (given.length > 0) spec['nodeSelectors'] = given
+    return
+  }
+  const moved = { key: metallbLabel, operator: 'DoesNotExist' }
+  spec['nodeSelectors'] = (given.length > 0 ? given : [{}]).map(selector => ({
+    ...(selector as object),
+    matchExpressions: [...listOf(fieldOf(selector, 'matchExpressions')), moved],
+  }))
+  const what = `leave out nodes with the label ${metallbLabel}, where MetalLB's speaker stays for now.`
+  remark('changed', 'nodeSelectors', what, 'Take it out when all nodes have moved.')
 }
 
 function isInternal({ spec }: SourceObject): boolean {

@@ -35,17 +35,24 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
   const expected = installation.speaker?.scheduled || nodes.length
   const installed = controller.alive && speakers.length >= expected
   const written = objects.missing.length === 0
+  const gone = installation.speaker === undefined || installation.speaker.scheduled === 0
+  const isHeld = installation.speaker?.nodeSelector[metallbLabel] !== undefined || gone
   const isServing = controller.alive && controller.loadBalancerClass !== idleClass
   const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
   const byLayer2 = conversion.objects.some(({ kind }) => kind === 'L2Advertisement') || layer2.wanted > 0
   const stopped = installation.controller === undefined || installation.controller.replicas === 0
-  const gone = installation.speaker === undefined || installation.speaker.scheduled === 0
   return [
     {
       title: 'Install Berth, told to leave every Service alone',
       done: installed || isServing,
       commands: [helm('upgrade --install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
       note: `Wait until a speaker lives on every node: ${speakers.length} of ${expected}.`,
+    },
+    {
+      title: "Mark the nodes that are MetalLB's",
+      done: isHeld,
+      commands: installation.speaker ? hold(installation.speaker) : [],
+      note: 'Nothing happens yet: the label keeps its speakers where they are.',
     },
     {
       title: "Write Berth's objects",
@@ -72,7 +79,9 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
     {
       title: `Let MetalLB's speakers go${byBGP ? ', node by node' : ''}`,
       done: written && gone,
-      commands: installation.speaker ? leave(installation.speaker, byBGP ? nodes : []) : [],
+      commands: byBGP
+        ? nodes.map(node => `kubectl label node ${node} ${metallbLabel}-`)
+        : [`kubectl label nodes --all ${metallbLabel}-`],
       note: byBGP
         ? `By BGP a node has one session with a router: it is MetalLB's until its speaker there is gone. Wait after each node until kubectl berth peers shows its sessions Established: ${sessions.established} of ${sessions.wanted} now.`
         : 'They have nothing left to do.',
@@ -97,6 +106,7 @@ export function stepsToMetalLB(
   const helm = helmWith(progress, namespace)
   const back = speaker !== undefined && speaker.scheduled > 0
   const { layer2 } = progress
+  const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
   const isMetalLBs = conversion.objects.some(({ kind }) => kind === 'L2Advertisement')
   const byLayer2 = isMetalLBs || layer2.wanted > 0
   const isIdle = progress.controller.loadBalancerClass === idleClass || !progress.controller.alive
@@ -111,13 +121,14 @@ export function stepsToMetalLB(
       note: 'The addresses stand in the Services, and MetalLB takes them from there.',
     },
     {
-      title: "Let MetalLB's speakers come back",
+      title: `Let MetalLB's speakers come back${byBGP ? ', node by node' : ''}`,
       done: back,
-      commands: [
-        ...(progress.sessions.wanted > 0 ? [`kubectl --namespace ${namespace} delete bgppeers.berth.dev --all`] : []),
-        `kubectl label nodes --all --overwrite ${metallbLabel}=true`,
-      ],
-      note: 'By BGP they have the sessions some seconds later: these two commands are best run at once.',
+      commands: byBGP
+        ? progress.nodes.map(node => `kubectl label node ${node} ${metallbLabel}=true`)
+        : [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
+      note: byBGP
+        ? "With the label Berth gives a node's sessions up, and MetalLB's speaker comes. Wait after each node until its router has the session."
+        : 'They have nothing to do yet.',
     },
     ...(byLayer2
       ? [
@@ -175,15 +186,12 @@ function scale({ namespace, name }: Workload, replicas: number): string {
   return `kubectl --namespace ${namespace} scale deployment ${name} --replicas=${replicas}`
 }
 
-/** Nodes are left one by one by taking a label off, which no pod elsewhere is restarted for. */
-function leave({ namespace, name }: Workload, nodes: readonly string[]): readonly string[] {
+/** Nodes are left one by one by taking the label off; no pod is restarted for the new template. */
+function hold({ namespace, name }: Workload): readonly string[] {
   const template = { spec: { nodeSelector: { [metallbLabel]: 'true' } } }
   const patch = { spec: { updateStrategy: { type: 'OnDelete', rollingUpdate: null }, template } }
   return [
     `kubectl label nodes --all --overwrite ${metallbLabel}=true`,
     `kubectl --namespace ${namespace} patch daemonset ${name} --patch '${JSON.stringify(patch)}'`,
-    ...(nodes.length === 0
-      ? [`kubectl label nodes --all ${metallbLabel}-`]
-      : nodes.map(node => `kubectl label node ${node} ${metallbLabel}-`)),
   ]
 }
