@@ -116,8 +116,14 @@ function optionsOf(kind: PanelKind): object {
   }
 }
 
+interface Variable {
+  readonly name: string
+  readonly definition: string
+  readonly [key: string]: unknown
+}
+
 /** A list at the top of the page; all of it is chosen at first. */
-function variable(name: string, label: string, query: string): object {
+function variable(name: string, label: string, query: string): Variable {
   return {
     name,
     label,
