@@ -8,6 +8,8 @@ import { bfdAlarmsSection } from './bfd-alarms.ts'
 import { bgpSection } from './bgp-section.ts'
 import { controllerSection } from './controller-section.ts'
 import { detectorSection } from './detector-alarms.ts'
+import { imageSection } from './image-section.ts'
+import { installSection } from './install-section.ts'
 import { layer2Section } from './layer2/section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
@@ -30,6 +32,8 @@ const sections: Readonly<Record<string, Section>> = {
   bgp: bgpSection,
   bfd: bfdAlarmsSection,
   detector: detectorSection,
+  image: imageSection,
+  install: installSection,
 }
 
 const { values, positionals } = parseArgs({

@@ -1,12 +1,12 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed, vi } from 'vitest'
-import { stringify } from 'yaml'
-import { chart, type Helm, openHelm } from '../charts/helm.ts'
-import { snippet } from '../docs/snippets.ts'
+import { type Helm, openHelm } from '../charts/helm.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { LabNode } from '../lab/node.ts'
-import { keepForgetting, startRequests, urlOf, whoHas } from '../lab/probe.ts'
+import { startRequests, urlOf, whoHas } from '../lab/probe.ts'
+import { longestGapMs, startWatch } from '../lab/watch.ts'
+import { addressesOfWeb, deployWeb, exposeWeb, firstAnswer, installBerth, uninstallBerth } from './admin.ts'
 import { startCluster, whyNoCluster } from './cluster.ts'
 import { buildArchive, imageName } from './image.ts'
 
@@ -22,6 +22,8 @@ const patience = { timeout: 60_000, interval: 100 } as const
 const namespace = 'berth-system'
 /** Three missing packets, 100 ms apart, and the segment's word are half a second; the rest is room for a busy machine. */
 const detectionBoundMs = 3_000
+/** Who resolves an address asks again after a second. */
+const unansweredBoundMs = 1_000
 
 describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   let cluster: Lab
@@ -35,12 +37,7 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
       startCluster({ nodes: 3, images: [image], progress: console.warn }),
     )
     helm = await openHelm(await cluster.controlPlane.kubeconfig())
-    await writeFile(join(cluster.directory, 'values.yaml'), snippet('install.md', 'values'))
-    await writeFile(
-      join(cluster.directory, 'both-families.yaml'),
-      stringify({ configuration: { pools: [bothFamilies] } }),
-    )
-    await deployWeb()
+    await deployWeb(cluster)
   })
   afterAll(async () => {
     if (times.length > 0) console.warn(`Berth on a real cluster:\n${times.join('\n')}`)
@@ -58,34 +55,6 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   const note = (what: string, ms: number): void => void times.push(`  ${what}: ${(ms / 1000).toFixed(2)} s`)
   const kubectl = async (...args: readonly string[]): Promise<string> => await cluster.controlPlane.kubectl(args)
 
-  /** The command of docs/install.md, word for word, with a pool of both families instead. */
-  async function install(...more: readonly string[]): Promise<void> {
-    const words = snippet('install.md', 'install').trim().split(' ').slice(1)
-    const places: Readonly<Record<string, string>> = {
-      'charts/berth': chart,
-      'values.yaml': join(cluster.directory, 'values.yaml'),
-    }
-    const both = ['--values', join(cluster.directory, 'both-families.yaml')]
-    await helm(...words.map(word => places[word] ?? word), ...both, '--wait', '--timeout=120s', ...more)
-  }
-
-  /** A web server that says on which node it is, on each node: Node alone, which the image brings along. */
-  async function deployWeb(): Promise<void> {
-    await cluster.controlPlane.kubectl(['apply', '-f', '-'], {
-      input: JSON.stringify(webDeployment(cluster.nodes.length)),
-    })
-    await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s')
-  }
-
-  async function addressesOf(count: number): Promise<readonly string[]> {
-    return await vi.waitFor(async () => {
-      const text = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[*].ip}')
-      const addresses = text.split(' ').filter(Boolean)
-      expect(addresses).toHaveLength(count)
-      return addresses
-    }, patience)
-  }
-
   /** The one node that answers for the address. */
   async function ownerOf(address: string, not?: LabNode): Promise<LabNode> {
     return await vi.waitFor(async () => {
@@ -95,14 +64,6 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
         throw new Error(`${address} is held by ${[mac, ...others].join(', ')}`)
       return owner
     }, patience)
-  }
-
-  /** Asks until there are answers, and says when the first one came. */
-  async function firstAnswer(address: string): Promise<number> {
-    const requests = startRequests(cluster.client, urlOf(address), { timeoutMs: 500 })
-    await requests.answered(25)
-    await requests.stop()
-    return requests.done.find(({ node }) => node !== undefined)?.doneAtMs ?? Number.NaN
   }
 
   async function tellOnFailure(): Promise<void> {
@@ -118,7 +79,7 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
 
   it('is installed by the command of the document, and every pod becomes ready at its first try', async () => {
     kept = await everything()
-    await timed('helm install until all pods are Ready', () => install())
+    await timed('helm install until all pods are Ready', () => installBerth(cluster, helm))
     const { items } = JSON.parse(await kubectl('get', 'pods', '-n', namespace, '-o', 'json')) as {
       items: readonly Pod[]
     }
@@ -129,10 +90,10 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
 
   it('gives a Service that is exposed its address, and answers for it by ARP', async () => {
     const exposedMs = Date.now()
-    await kubectl(...snippet('install.md', 'expose').trim().split(' ').slice(1))
-    const [address = ''] = await addressesOf(1)
+    await exposeWeb(cluster)
+    const [address = ''] = await addressesOfWeb(cluster, 1)
     note('kubectl expose until the Service has its address', Date.now() - exposedMs)
-    note('kubectl expose until a client is answered', (await firstAnswer(address)) - exposedMs)
+    note('kubectl expose until a client is answered', (await firstAnswer(cluster, address)) - exposedMs)
     expect(address).toMatch(/^192\.0\.2\.1\d\d$/)
     await ownerOf(address)
   })
@@ -140,38 +101,47 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   it('adds an IPv6 address where one is asked for, and answers for it by NDP', async () => {
     const spec = { ipFamilyPolicy: 'RequireDualStack', externalTrafficPolicy: 'Local' }
     await kubectl('patch', 'service', 'web', '--patch', JSON.stringify({ spec }))
-    const [, address = ''] = await addressesOf(2)
+    const [, address = ''] = await addressesOfWeb(cluster, 2)
     expect(address).toMatch(/^2001:db8:0:2::1/)
-    await firstAnswer(address)
+    await firstAnswer(cluster, address)
     await ownerOf(address)
   })
 
   it('is upgraded under traffic, speaker after speaker, without one lost request', async () => {
-    const addresses = await addressesOf(2)
+    const addresses = await addressesOfWeb(cluster, 2)
     const before = await podsOf('speaker')
-    // Each request resolves the address anew: what the client remembers would hide that nobody answers for it.
-    const remember = keepForgetting(cluster.client)
     // Made once more when it is reset: a connection that is open in the moment of a move comes to a node that does not know it.
     const options = { timeoutMs: 5000, askAgain: true }
     const all = addresses.map(address => startRequests(cluster.client, urlOf(address), options))
     await Promise.all(all.map(requests => requests.answered(25)))
-    await timed('helm upgrade that replaces all pods', () => install('--set', 'logLevel=debug'))
+    // A client remembers who has the address, which would hide that nobody answers for it: so somebody asks all the time.
+    const watch = await startWatch(cluster.client, addresses)
+    const fromMs = Date.now()
+    await timed('helm upgrade that replaces all pods', () => installBerth(cluster, helm, '--set', 'logLevel=debug'))
     await Promise.all(all.map(requests => requests.answered(25)))
-    for (const requests of all) {
-      const { problems, sent, longestSilenceMs } = await requests.stop()
-      times.push(`    ${sent} requests meanwhile, longest time between two answers ${Math.round(longestSilenceMs)} ms`)
+    const untilMs = Date.now()
+    for (const { address, answers } of await watch.stop()) {
+      const momentsMs = answers.map(([atMs]) => atMs)
+      const gapMs = longestGapMs(momentsMs, fromMs, untilMs)
+      times.push(
+        `    ${address}: asked for all the time, at most ${Math.round(gapMs)} ms without an answer by ARP or NDP`,
+      )
+      expect(gapMs).toBeLessThan(unansweredBoundMs)
+    }
+    for (const [index, requests] of all.entries()) {
+      const { problems, sent, askedAgain } = await requests.stop()
+      times.push(`    ${addresses[index]}: ${sent} requests, none lost, ${askedAgain} made once more`)
       expect(problems).toEqual({})
     }
-    await remember()
     const after = await podsOf('speaker')
     expect(after).toHaveLength(3)
     for (const pod of after) expect(before).not.toContain(pod)
-    expect(await addressesOf(2)).toEqual(addresses)
+    expect(await addressesOfWeb(cluster, 2)).toEqual(addresses)
   })
 
   it('leaves behind what the document says when it is uninstalled, and nobody answers any more', async () => {
-    const addresses = await addressesOf(2)
-    await helm(...snippet('install.md', 'uninstall').trim().split(' ').slice(1), '--wait')
+    const addresses = await addressesOfWeb(cluster, 2)
+    await uninstallBerth(helm)
     for (const address of addresses)
       await vi.waitFor(async () => expect(await whoHas(cluster.client, address)).toEqual([]), patience)
     for (const node of cluster.nodes) {
@@ -186,14 +156,14 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   })
 
   it('takes up every Service at its address when it is installed again', async () => {
-    const addresses = await addressesOf(2)
-    await install()
-    for (const address of addresses) await firstAnswer(address)
-    expect(await addressesOf(2)).toEqual(addresses)
+    const addresses = await addressesOfWeb(cluster, 2)
+    await installBerth(cluster, helm)
+    for (const address of addresses) await firstAnswer(cluster, address)
+    expect(await addressesOfWeb(cluster, 2)).toEqual(addresses)
   })
 
   it('answers again from another node when one loses power', async () => {
-    const addresses = await addressesOf(2)
+    const addresses = await addressesOfWeb(cluster, 2)
     const owner = await ownerOf(addresses[0] ?? '')
     const all = addresses.map(address => startRequests(cluster.client, urlOf(address), { timeoutMs: 500 }))
     await Promise.all(all.map(requests => requests.answered(25)))
@@ -244,35 +214,4 @@ function mayStay(object: string): boolean {
     /^(Service|EndpointSlice) default\/web/,
     /^IPAddress <none>\//,
   ].some(pattern => pattern.test(object))
-}
-
-const bothFamilies = {
-  name: 'public',
-  spec: { addresses: ['192.0.2.100-192.0.2.199', '2001:db8:0:2::100-2001:db8:0:2::1ff'] },
-}
-
-function webDeployment(replicas: number): object {
-  const answer = '`${process.env.NODE_NAME} says hello to ${request.socket.remoteAddress}\\n`'
-  const script = `require('node:http').createServer((request, response) => response.end(${answer})).listen(8080)`
-  const labels = { app: 'web' }
-  const container = {
-    name: 'web',
-    image: imageName,
-    args: ['-e', script],
-    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
-    readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
-  }
-  const onEachNode = {
-    maxSkew: 1,
-    topologyKey: 'kubernetes.io/hostname',
-    whenUnsatisfiable: 'DoNotSchedule',
-    labelSelector: { matchLabels: labels },
-  }
-  const pod = { terminationGracePeriodSeconds: 1, topologySpreadConstraints: [onEachNode], containers: [container] }
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web' },
-    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } },
-  }
 }

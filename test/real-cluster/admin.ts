@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { chart, type Helm } from '../charts/helm.ts'
+import { snippet } from '../docs/snippets.ts'
+import { until } from '../interop/until.ts'
+import type { Lab } from '../lab/lab.ts'
+import { startRequests, urlOf } from '../lab/probe.ts'
+import { imageName } from './image.ts'
+
+/** What an admin and a team do on a cluster, by the commands of docs/install.md. */
+
+const patienceMs = 60_000
+
+const bothFamilies = {
+  name: 'public',
+  spec: { addresses: ['192.0.2.100-192.0.2.199', '2001:db8:0:2::100-2001:db8:0:2::1ff'] },
+}
+
+/** Installs the chart, or upgrades it, and waits until all pods are Ready: the command word for word, with a pool of both families. */
+export async function installBerth(cluster: Lab, helm: Helm, ...more: readonly string[]): Promise<void> {
+  const [values, both] = ['values.yaml', 'both-families.yaml'].map(file => join(cluster.directory, file))
+  await writeFile(values ?? '', snippet('install.md', 'values'))
+  await writeFile(both ?? '', stringify({ configuration: { pools: [bothFamilies] } }))
+  const places: Readonly<Record<string, string>> = { 'charts/berth': chart, 'values.yaml': values ?? '' }
+  const words = wordsOf('install').map(word => places[word] ?? word)
+  await helm(...words, '--values', both ?? '', '--wait', '--timeout=120s', ...more)
+}
+
+export async function uninstallBerth(helm: Helm): Promise<void> {
+  await helm(...wordsOf('uninstall'), '--wait')
+}
+
+/** A web server on each node that says which one it is: Node alone, which the image brings along. */
+export async function deployWeb({ controlPlane, nodes }: Lab): Promise<void> {
+  await controlPlane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(webDeployment(nodes.length)) })
+  await controlPlane.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s'])
+}
+
+/** Makes the Service web of that server. */
+export async function exposeWeb({ controlPlane }: Lab): Promise<void> {
+  await controlPlane.kubectl(wordsOf('expose'))
+}
+
+/** Waits until the Service web has so many addresses. */
+export async function addressesOfWeb({ controlPlane }: Lab, count: number): Promise<readonly string[]> {
+  const query = ['get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[*].ip}']
+  const ask = async () => (await controlPlane.kubectl(query)).split(' ').filter(Boolean)
+  return await until(`${count} addresses of web`, ask, addresses => addresses.length === count, patienceMs)
+}
+
+/** Lets the client ask until it is answered again and again; when the first answer came, in milliseconds since the epoch. */
+export async function firstAnswer({ client }: Lab, address: string): Promise<number> {
+  const requests = startRequests(client, urlOf(address), { timeoutMs: 500 })
+  await requests.answered(25)
+  await requests.stop()
+  return requests.done.find(({ node }) => node !== undefined)?.doneAtMs ?? Number.NaN
+}
+
+/** A command of the document without its program. */
+function wordsOf(name: string): readonly string[] {
+  return snippet('install.md', name).trim().split(' ').slice(1)
+}
+
+function webDeployment(replicas: number): object {
+  const answer = '`${process.env.NODE_NAME} says hello to ${request.socket.remoteAddress}\\n`'
+  const script = `require('node:http').createServer((request, response) => response.end(${answer})).listen(8080)`
+  const labels = { app: 'web' }
+  const container = {
+    name: 'web',
+    image: imageName,
+    args: ['-e', script],
+    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+    readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+  }
+  const onEachNode = {
+    maxSkew: 1,
+    topologyKey: 'kubernetes.io/hostname',
+    whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector: { matchLabels: labels },
+  }
+  const pod = { terminationGracePeriodSeconds: 1, topologySpreadConstraints: [onEachNode], containers: [container] }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } },
+  }
+}
