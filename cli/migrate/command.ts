@@ -5,6 +5,7 @@ import { UserError } from '../failure.ts'
 import { readManifests } from '../manifests.ts'
 import { formatOutput, type OutputFormat } from '../output.ts'
 import type { Paint } from '../paint.ts'
+import { counted } from '../words.ts'
 import { apply } from './apply.ts'
 import { type Conversion, convert } from './convert.ts'
 import { type Progress, progressOf } from './progress.ts'
@@ -92,7 +93,7 @@ function refuseLosses({ losses, objects }: Progress): void {
     const names = losses.map(({ service }) => service)
     const few = names.slice(0, 5).join(', ')
     throw new UserError(
-      `${names.length} Services would not keep their addresses (${few}${names.length > 5 ? ', …' : ''}), so nothing is written. Without --apply the plan says why.`,
+      `${counted(names.length, 'Service')} would not keep what ${names.length === 1 ? 'it has' : 'they have'} (${few}${names.length > 5 ? ', …' : ''}), so nothing is written. Without --apply the plan says why.`,
     )
   }
   if (objects.other.length === 0) return

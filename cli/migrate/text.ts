@@ -89,12 +89,14 @@ export function appliedText(applied: Applied, { objects, layer2 }: Progress, pai
   const stay = layer2.wanted - layer2.announced
   if (stay > 0) {
     lines.push(
-      `${seeds} of ${counted(stay, 'Service')} at layer 2 are announced by the node from which MetalLB announces them`,
+      `For ${seeds} of ${counted(stay, 'Service')} at layer 2 Berth goes on at the node that MetalLB announces from`,
     )
   }
   if (seeds < stay) {
     lines.push(
-      paint.warn('The others by whichever node is elected: no speaker of Berth lives where MetalLB announces them.'),
+      paint.warn(
+        'The others are announced by whichever node is elected: no speaker of Berth lives where MetalLB announces them.',
+      ),
     )
   }
   return `${lines.join('\n')}\n`

@@ -91,7 +91,7 @@ describe.skipIf(obstacle !== undefined)('two hundred Services that MetalLB serve
     const seen = await watched(async () => {
       const speakers = metallbSpeakers()
       await run('hold')
-      expect(await run('apply')).toContain('190 of 190 Services at layer 2 are announced by the node')
+      expect(await run('apply')).toContain('For 190 of 190 Services at layer 2 Berth goes on at the node')
       await vi.waitFor(async () => {
         expect((await plan('from-metallb')).layer2).toMatchObject({ wanted: 190, announced: 190 })
       }, patience)
