@@ -80,6 +80,19 @@ describe('the configuration of MetalLB', () => {
     expect(objects.map(({ metadata }) => metadata.name)).toEqual(['astray'])
   })
 
+  test('has a remark on selectors of namespaces where none matches, or none is known', () => {
+    const label = { matchLabels: { team: 'bank' } }
+    const metadata = { name: 'bank', namespace: 'metallb-system' }
+    const spec = { addresses: ['192.0.2.0/24'], serviceAllocation: { namespaceSelectors: [label] } }
+    const pool = { apiVersion: 'metallb.io/v1beta1', kind: 'IPAddressPool', metadata, spec }
+    const space = (team: string): object => ({ kind: 'Namespace', metadata: { name: team, labels: { team } } })
+    const weights = (...more: readonly object[]): readonly string[] =>
+      convert([pool, ...more], { namespace }).remarks.map(({ weight }) => weight)
+    expect(weights()).toEqual(['differs'])
+    expect(weights(space('shop'))).toEqual(['differs'])
+    expect(weights(space('shop'), space('bank'))).toEqual([])
+  })
+
   test('that cannot be read is said to be lost', () => {
     const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'config' }, data: { config: 'a: [' } }
     expect(convert([config], { namespace })).toMatchObject({

@@ -5,7 +5,7 @@ import { apiVersion, type ConfigResources } from '../../crds/resources.ts'
 import { fieldOf, listOf, textOf, textsOf } from '../../kube/json.ts'
 import { advertisementSpec, bfdProfileSpec, communitySpec, peerSpec, poolSpec } from './fields.ts'
 import { inOrder, type Remark } from './remark.ts'
-import { type Installation, type SourceObject, sourceOf } from './source.ts'
+import { type Installation, type Source, type SourceObject, sourceOf } from './source.ts'
 
 /*
  * MetalLB's configuration as Berth's: a function from objects to objects, and to remarks on all that is not the same
@@ -56,7 +56,7 @@ const inOrderOfUse: readonly ConfigKind[] = [
 export function convert(objects: readonly unknown[], options: ConvertOptions): Conversion {
   const source = sourceOf(objects, options.metallbNamespace)
   const { own, remarks: unnamed } = distinct(source.objects)
-  const { converted, remarks } = convertUsable(own, source.installation, options.namespace)
+  const { converted, remarks } = convertUsable(own, source, options.namespace)
   const secrets = converted.flatMap(({ spec }) => textOf(fieldOf(spec['passwordSecret'], 'name')) ?? [])
   return {
     installation: source.installation,
@@ -91,11 +91,11 @@ interface Converted {
 }
 
 /** Without what Berth could not use as it is written. One that goes may be what another refers to, so from the beginning then. */
-function convertUsable(objects: readonly SourceObject[], installation: Installation, namespace: string): Converted {
+function convertUsable(objects: readonly SourceObject[], source: Source, namespace: string): Converted {
   const selected = selectedKeys(objects)
   const remarks: Remark[] = []
   const converted = objects.map((object): BerthObject => {
-    const read = specOf(object, objects, installation)
+    const read = specOf(object, objects, source)
     remarks.push(...read.remarks)
     const labels = kept(object.labels, selected)
     const annotations = kept(object.annotations, new Set())
@@ -115,7 +115,7 @@ function convertUsable(objects: readonly SourceObject[], installation: Installat
   if (unfit.length === 0) return { converted, remarks }
   const names = new Set(unfit.map(({ kind, name }) => `${kind} ${name}`))
   const fit = objects.filter(({ kind, name }) => !names.has(`${kind} ${name}`))
-  const rest = convertUsable(fit, installation, namespace)
+  const rest = convertUsable(fit, source, namespace)
   const lost = unfit.map(({ kind, name, message }): Remark => {
     const what = `Berth could not use it as it is: ${message}`
     return { weight: 'lost', object: `${kind} ${name}`, field: '', what, todo: 'Correct it, and convert again.' }
@@ -128,10 +128,10 @@ export interface ReadSpec {
   readonly remarks: readonly Remark[]
 }
 
-function specOf(object: SourceObject, all: readonly SourceObject[], installation: Installation): ReadSpec {
+function specOf(object: SourceObject, all: readonly SourceObject[], { installation, namespaces }: Source): ReadSpec {
   switch (object.kind) {
     case 'IPAddressPool':
-      return poolSpec(object, all)
+      return poolSpec(object, all, namespaces)
     case 'L2Advertisement':
     case 'BGPAdvertisement':
       return advertisementSpec(object, all, installation)

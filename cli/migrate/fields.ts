@@ -1,5 +1,8 @@
 import { parseCommunity } from '../../crds/community.ts'
 import { parseDuration } from '../../crds/duration.ts'
+import { FieldProblem } from '../../crds/field.ts'
+import { selectorsAt } from '../../crds/parse-selector.ts'
+import { type Labels, matchesAny } from '../../crds/selector.ts'
 import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import { parseAddress } from '../../net/address.ts'
 import type { ReadSpec } from './convert.ts'
@@ -55,8 +58,20 @@ function isNothing(value: unknown): boolean {
 // The last that is tried before those that have no priority.
 const lastPriority = 2 ** 31 - 1
 
-export function poolSpec(object: SourceObject, all: readonly SourceObject[]): ReadSpec {
+// As many as crds/ipaddresspools.yaml takes.
+const mostEntries = 256
+
+export function poolSpec(
+  object: SourceObject,
+  all: readonly SourceObject[],
+  namespaces: readonly Labels[] | undefined,
+): ReadSpec {
   const draft = draftOf(object, ['addresses', 'autoAssign', 'avoidBuggyIPs'], ['serviceAllocation'])
+  const entries = listOf(object.spec['addresses']).length
+  if (entries > mostEntries) {
+    const what = `has ${entries} entries, and the API server takes ${mostEntries}.`
+    draft.remark('todo', 'addresses', what, 'Write ranges that adjoin as one, and convert again.')
+  }
   const given = object.spec['serviceAllocation']
   if (typeof given !== 'object' || given === null) return draft
   const { priority, ...rest } = given as Readonly<Record<string, unknown>>
@@ -76,11 +91,25 @@ export function poolSpec(object: SourceObject, all: readonly SourceObject[]): Re
     draft.remark('changed', `${field}.priority`, what)
   }
   if (!isNothing(allocation)) draft.spec[field] = allocation
-  if (allocation['namespaceSelectors'] !== undefined && allocation['namespaces'] === undefined) {
+  if (allocation['namespaces'] === undefined && matchNobody(allocation['namespaceSelectors'], namespaces)) {
     const what = 'Selectors that match no namespace admit every Service in MetalLB, and none in Berth.'
     draft.remark('differs', `${field}.namespaceSelectors`, what, 'Label the namespaces that are meant.')
   }
   return draft
+}
+
+/** Whether there are selectors, and none of them matches a namespace, as far as is known. */
+function matchNobody(selectors: unknown, namespaces: readonly Labels[] | undefined): boolean {
+  if (listOf(selectors).length === 0) return false
+  if (namespaces === undefined) return true
+  try {
+    const parsed = selectorsAt({ path: 'namespaceSelectors', value: selectors })
+    return !namespaces.some(labels => matchesAny(parsed, labels))
+  } catch (error) {
+    // Said elsewhere: the pool cannot be used then.
+    if (error instanceof FieldProblem) return false
+    throw error
+  }
 }
 
 const advertised = ['ipAddressPoolSelectors', 'nodeSelectors', 'serviceSelectors']

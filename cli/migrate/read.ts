@@ -60,7 +60,11 @@ export async function readCluster(
     const labels = fieldOf(fieldOf(object, 'metadata'), 'labels')
     return fieldOf(labels, 'app.kubernetes.io/name') === 'berth'
   })
-  return { metallb: [...objects, ...configMaps], cluster: { lists, takenAtMs, announcers, deployments: berths } }
+  const namespaces = lists.namespaces.map(object => ({ ...(object as object), kind: 'Namespace' }))
+  return {
+    metallb: [...objects, ...configMaps, ...namespaces],
+    cluster: { lists, takenAtMs, announcers, deployments: berths },
+  }
 }
 
 async function readLists(list: (path: string) => Promise<readonly unknown[]>, namespace: string): Promise<Lists> {

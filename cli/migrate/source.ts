@@ -1,4 +1,5 @@
 import type { ConfigKind } from '../../crds/config.ts'
+import type { Labels } from '../../crds/selector.ts'
 import { fieldOf, identityOf, listOf, numberOf, textOf, textsOf } from '../../kube/json.ts'
 import { fromAddressPool, fromConfigMap } from './legacy.ts'
 import type { Remark } from './remark.ts'
@@ -43,6 +44,8 @@ export interface Installation {
 
 export interface Source {
   readonly installation: Installation
+  /** The labels of every namespace; undefined where no namespace is among the objects. */
+  readonly namespaces: readonly Labels[] | undefined
   readonly objects: readonly SourceObject[]
   readonly remarks: readonly Remark[]
 }
@@ -82,7 +85,15 @@ export function sourceOf(objects: readonly unknown[], namespace?: string): Sourc
     found.push(...read.objects)
     remarks.push(...read.remarks)
   }
-  return { installation, objects: found, remarks: [...remarks, ...remarksOn(installation)] }
+  const namespaces = objects
+    .filter(object => fieldOf(object, 'kind') === 'Namespace')
+    .map(object => textsOf(fieldOf(fieldOf(object, 'metadata'), 'labels')))
+  return {
+    installation,
+    namespaces: namespaces.length > 0 ? namespaces : undefined,
+    objects: found,
+    remarks: [...remarks, ...remarksOn(installation)],
+  }
 }
 
 function group(object: unknown): string {
