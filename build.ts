@@ -7,7 +7,7 @@
  * people's have to be told to tidy up sooner. 192 MB hold some 30,000 Services; a larger cluster wants more.
  */
 
-import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
 import { makeAssets } from './page/make-assets.ts'
@@ -26,10 +26,13 @@ const pageAssets: Plugin = {
   },
 }
 
-/** Writes the bundles into a folder, which is emptied first, and says what went into which. Without the addon. */
+/** Writes the bundles into a folder, instead of older ones, and says what went into which. Without the addon. */
 export async function bundle(output: string): Promise<Metafile> {
-  await rm(output, { recursive: true, force: true })
   await mkdir(output, { recursive: true })
+  for (const entry of await readdir(output, { withFileTypes: true })) {
+    // What `npm run image` has written is in a folder of its own.
+    if (entry.isFile()) await rm(join(output, entry.name))
+  }
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: {

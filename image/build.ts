@@ -52,6 +52,7 @@ async function writeArchive(architecture: Architecture, gathered: Gathered): Pro
   await writeFile(join(output, `berth-${architecture}.spdx.json`), writeSbom(gathered.ingredients, createdAt))
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
   say(`dist/image/berth-${architecture}.tar: ${values.name}, ${image.digest}`)
+  if (!gathered.isPinned) say('NOTE: not of the pinned packages, so its digest is not what others get')
   say(`${megabytes(image.compressedBytes)} to fetch, ${megabytes(image.uncompressedBytes)} on a node's disk`)
 }
 
