@@ -26,6 +26,7 @@ const fieldManager = 'kubectl-berth'
 // As many at once as one client may ask without being slowed down.
 const atOnce = 16
 
+/** Writes what is missing; what is there already stays as it is. */
 export async function apply(
   transport: Transport,
   conversion: Conversion,

@@ -25,6 +25,7 @@ export interface MigrateOptions {
   readonly dryRun?: boolean
 }
 
+/** Where to. */
 export const directions = ['from-metallb', 'to-metallb'] as const
 export type Direction = (typeof directions)[number]
 

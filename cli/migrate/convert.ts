@@ -3,7 +3,8 @@ import { parseConfig } from '../../crds/parse.ts'
 import type { ConfigVerdict } from '../../crds/resolve.ts'
 import { apiVersion, type ConfigResources } from '../../crds/resources.ts'
 import { fieldOf, listOf, textOf, textsOf } from '../../kube/json.ts'
-import { advertisementSpec, bfdProfileSpec, communitySpec, peerSpec, poolSpec } from './fields.ts'
+import { advertisementSpec, bfdProfileSpec, communitySpec, poolSpec } from './fields.ts'
+import { peerSpec } from './peer.ts'
 import { inOrder, type Remark } from './remark.ts'
 import { type Installation, type Source, type SourceObject, sourceOf } from './source.ts'
 
@@ -26,6 +27,7 @@ export interface BerthObject {
   readonly spec: Readonly<Record<string, unknown>>
 }
 
+/** What MetalLB's configuration has become. */
 export interface Conversion {
   readonly installation: Installation
   /** In the order in which they are best applied. */
@@ -35,6 +37,7 @@ export interface Conversion {
   readonly secrets: readonly string[]
 }
 
+/** Whose namespaces are whose. */
 export interface ConvertOptions {
   /** Berth's own namespace. */
   readonly namespace: string
@@ -123,6 +126,7 @@ function convertUsable(objects: readonly SourceObject[], source: Source, namespa
   return { converted: rest.converted, remarks: [...lost, ...rest.remarks] }
 }
 
+/** A spec as Berth has it, and what is to be said of it. */
 export interface ReadSpec {
   readonly spec: Readonly<Record<string, unknown>>
   readonly remarks: readonly Remark[]

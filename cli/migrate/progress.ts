@@ -37,6 +37,7 @@ export interface Seed {
   readonly node: string
 }
 
+/** How far it is, and what is left. */
 export interface Progress {
   /** Converted objects by what is in Berth's namespace under their names. */
   readonly objects: {

@@ -10,6 +10,7 @@ export interface Remark {
   readonly todo: string
 }
 
+/** How much it matters. */
 export type RemarkWeight =
   /** Nothing of it is carried over. */
   | 'lost'

@@ -42,6 +42,7 @@ export interface Installation {
     | undefined
 }
 
+/** What was found of MetalLB. */
 export interface Source {
   readonly installation: Installation
   /** The labels of every namespace; undefined where no namespace is among the objects. */

@@ -21,6 +21,7 @@ export interface Step {
 /** A class that no Service has: a controller that is told to serve it leaves all of them alone. */
 export const idleClass = 'berth.dev/idle'
 
+/** What commands need to know. */
 export interface StepOptions {
   /** Berth's own namespace. */
   readonly namespace: string
