@@ -233,7 +233,17 @@ describe('the program', () => {
   }
 
   test('helps with examples for every command', async () => {
-    for (const command of ['status', 'explain', 'pools', 'peers', 'validate', 'preview', 'doctor', 'completion']) {
+    for (const command of [
+      'status',
+      'explain',
+      'pools',
+      'peers',
+      'validate',
+      'preview',
+      'doctor',
+      'migrate',
+      'completion',
+    ]) {
       expect(await run(command, '--help')).toMatch(/Examples:\n {2}(kubectl|source)/)
     }
   })
@@ -241,7 +251,7 @@ describe('the program', () => {
   test('completes every command in every shell', async () => {
     for (const shell of ['bash', 'zsh', 'fish', 'kubectl']) {
       const script = await run('completion', shell)
-      for (const word of ['status', 'explain', 'service', 'pools', 'peers', 'validate', 'preview', 'doctor'])
+      for (const word of ['status', 'explain', 'service', 'pools', 'peers', 'validate', 'preview', 'doctor', 'migrate'])
         expect(script).toContain(word)
     }
     expect(await run('completion', 'csh')).toContain('Allowed choices are bash, zsh, fish, kubectl')
