@@ -1,6 +1,6 @@
 import { type AlertCase, steady } from './alert-case.ts'
 
-const leader = 'instance="10.0.0.7:7472"'
+const leader = 'instance="berth-controller-a"'
 const pool = (family: 'ipv4' | 'ipv6', inUse: number, total: number) => ({
   [`berth_allocator_${family}_addresses_in_use_total{${leader},pool="public"}`]: `${inUse}${steady}`,
   [`berth_allocator_${family}_addresses_total{${leader},pool="public"}`]: `${total}${steady}`,
@@ -38,6 +38,21 @@ export const controllerCases: readonly AlertCase[] = [
     series: { ...pool('ipv4', 1, 1), ...pool('ipv6', 9, 9) },
   },
   {
+    alert: 'BerthAddressesSetAside',
+    situation: 'a machine has an address of the pool',
+    series: { [`berth_allocator_addresses_conflicting{${leader},pool="public"}`]: `1${steady}` },
+    fires: {
+      afterMinutes: 5,
+      labels: { pool: 'public' },
+      summary: 'One address of the pool public is given to nobody, since other stations have it.',
+    },
+  },
+  {
+    alert: 'BerthAddressesSetAside',
+    situation: 'the machine is switched off soon',
+    series: { [`berth_allocator_addresses_conflicting{${leader},pool="public"}`]: '0 2x8 0x60' },
+  },
+  {
     alert: 'BerthServicesWaiting',
     situation: 'a Service gets no address',
     series: { [`berth_allocator_services_waiting{${leader}}`]: `1${steady}` },
@@ -48,7 +63,7 @@ export const controllerCases: readonly AlertCase[] = [
     situation: 'many get none, and the leader has changed meanwhile',
     series: {
       [`berth_allocator_services_waiting{${leader}}`]: '7x10 stale',
-      'berth_allocator_services_waiting{instance="10.0.0.8:7472"}': `_x9 7${steady}`,
+      'berth_allocator_services_waiting{instance="berth-controller-b"}': `_x9 7${steady}`,
     },
     fires: { afterMinutes: 10, summary: '7 Services wait for an address.' },
   },
@@ -74,8 +89,8 @@ export const controllerCases: readonly AlertCase[] = [
     series: { [`berth_k8s_client_update_errors_total{${leader}}`]: '0+1x120' },
     fires: {
       afterMinutes: 10.5,
-      labels: { instance: '10.0.0.7:7472' },
-      summary: 'The controller 10.0.0.7:7472 cannot write the status of Services, again and again.',
+      labels: { instance: 'berth-controller-a' },
+      summary: 'The controller berth-controller-a cannot write the status of Services, again and again.',
     },
   },
   {
@@ -86,7 +101,7 @@ export const controllerCases: readonly AlertCase[] = [
   {
     alert: 'BerthNobodyLeads',
     situation: 'both stand by',
-    series: { [`berth_leader{${leader}}`]: `0${steady}`, 'berth_leader{instance="10.0.0.8:7472"}': `0${steady}` },
+    series: { [`berth_leader{${leader}}`]: `0${steady}`, 'berth_leader{instance="berth-controller-b"}': `0${steady}` },
     fires: {
       afterMinutes: 1,
       summary: 'No controller leads: no Service gets an address. Those that have one keep it.',
@@ -104,7 +119,7 @@ export const controllerCases: readonly AlertCase[] = [
   {
     alert: 'BerthNobodyLeads',
     situation: 'one hands over to the other',
-    series: { [`berth_leader{${leader}}`]: '1x9 0x110', 'berth_leader{instance="10.0.0.8:7472"}': '0x10 1x109' },
+    series: { [`berth_leader{${leader}}`]: '1x9 0x110', 'berth_leader{instance="berth-controller-b"}': '0x10 1x109' },
   },
   {
     alert: 'BerthConfigurationNotRead',
@@ -112,8 +127,8 @@ export const controllerCases: readonly AlertCase[] = [
     series: { [`berth_k8s_client_config_loaded_bool{${leader}}`]: `0${steady}` },
     fires: {
       afterMinutes: 2,
-      labels: { instance: '10.0.0.7:7472' },
-      summary: 'The controller 10.0.0.7:7472 leads and has not read everything yet: no Service gets an address.',
+      labels: { instance: 'berth-controller-a' },
+      summary: 'The controller berth-controller-a leads and has not read everything yet: no Service gets an address.',
     },
   },
   {

@@ -149,7 +149,7 @@ export const speakerCases: readonly AlertCase[] = [
   {
     alert: 'BerthNoSpeaker',
     situation: 'there is none',
-    series: { 'berth_leader{instance="10.0.0.7:7472"}': `1${steady}` },
+    series: { 'berth_leader{instance="berth-controller-a"}': `1${steady}` },
     fires: {
       afterMinutes: 5,
       summary: 'No speaker is heard of: nothing is announced, or Prometheus does not reach their port 7473.',

@@ -134,13 +134,17 @@ const pools: Row = {
     },
     {
       title: 'IPv4 addresses free',
-      description: 'What is left to hand out.',
+      description: 'What is left to hand out, and what is set aside since other stations have it.',
       kind: 'timeseries',
       width: 8,
       queries: [
         {
           expr: `max by (pool) (berth_allocator_ipv4_addresses_total{${pool}} - berth_allocator_ipv4_addresses_in_use_total)`,
           legend: '{{pool}}',
+        },
+        {
+          expr: `max by (pool) (berth_allocator_addresses_conflicting{${pool}}) > 0`,
+          legend: '{{pool}}: others have them',
         },
       ],
     },

@@ -2,16 +2,16 @@ import { steady } from './alert-case.ts'
 
 /** A cluster in which nothing is worth an alert, and much goes on. */
 export const healthy: Readonly<Record<string, string>> = {
-  'berth_leader{instance="10.0.0.7:7472"}': `1${steady}`,
-  'berth_leader{instance="10.0.0.8:7472"}': `0${steady}`,
-  'berth_k8s_client_config_loaded_bool{instance="10.0.0.7:7472"}': `1${steady}`,
-  'berth_k8s_client_update_errors_total{instance="10.0.0.7:7472"}': '0x30 1x90',
-  'berth_config_objects_not_ready{instance="10.0.0.7:7472"}': `0${steady}`,
-  'berth_allocator_services_waiting{instance="10.0.0.7:7472"}': '0x9 1 0x110',
-  'berth_allocator_ipv4_addresses_total{instance="10.0.0.7:7472",pool="public"}': `100${steady}`,
-  'berth_allocator_ipv4_addresses_in_use_total{instance="10.0.0.7:7472",pool="public"}': '0+1x60 60x60',
-  'berth_allocator_ipv6_addresses_total{instance="10.0.0.7:7472",pool="public"}': `0${steady}`,
-  'berth_allocator_ipv6_addresses_in_use_total{instance="10.0.0.7:7472",pool="public"}': `0${steady}`,
+  'berth_leader{instance="berth-controller-a"}': `1${steady}`,
+  'berth_leader{instance="berth-controller-b"}': `0${steady}`,
+  'berth_k8s_client_config_loaded_bool{instance="berth-controller-a"}': `1${steady}`,
+  'berth_k8s_client_update_errors_total{instance="berth-controller-a"}': '0x30 1x90',
+  'berth_config_objects_not_ready{instance="berth-controller-a"}': `0${steady}`,
+  'berth_allocator_services_waiting{instance="berth-controller-a"}': '0x9 1 0x110',
+  'berth_allocator_ipv4_addresses_total{instance="berth-controller-a",pool="public"}': `100${steady}`,
+  'berth_allocator_ipv4_addresses_in_use_total{instance="berth-controller-a",pool="public"}': '0+1x60 60x60',
+  'berth_allocator_ipv6_addresses_total{instance="berth-controller-a",pool="public"}': `0${steady}`,
+  'berth_allocator_ipv6_addresses_in_use_total{instance="berth-controller-a",pool="public"}': `0${steady}`,
   ...Object.assign({}, ...['node-1', 'node-2', 'node-3'].map(ofSpeaker)),
 }
 
