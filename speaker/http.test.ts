@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSpeakerHttp } from './http.ts'
-import { type SpeakerHealth, takeCounters } from './status.ts'
+import { type SpeakerHealth, takeCounters, withoutRemovedNodes } from './status.ts'
 import { well } from './test-health.ts'
+import { member } from './test-values.ts'
 
 let close: (() => Promise<void>) | undefined
 afterEach(async () => await close?.())
@@ -95,6 +96,14 @@ describe('/metrics', () => {
     ]) {
       expect(body.split('\n')).toContain(line)
     }
+  })
+
+  test('misses no speaker of a node that was removed', () => {
+    const members = new Map([...well.members, ['node-3', member('node-3', { liveness: 'gone' })] as const])
+    const told = withoutRemovedNodes(members, name => name !== 'node-3')
+    expect([...told.keys()]).toEqual(['node-1', 'node-2'])
+    // What a Node object is not there for yet is no reason to leave out who lives.
+    expect([...withoutRemovedNodes(members, () => false).keys()]).toEqual(['node-1'])
   })
 
   test('says who has an address too, rightly or not, and whom it misses', async () => {

@@ -44,7 +44,7 @@ const metrics: readonly Metric[] = [
   },
   {
     name: 'berth_speaker_members',
-    help: 'Speakers by what this one takes them for: alive, leaving or gone.',
+    help: 'Speakers by what this one takes them for: alive, leaving or gone; those of nodes that were removed are not counted.',
     labels: ['liveness'],
     kind: 'gauge',
     read: ({ members }) =>

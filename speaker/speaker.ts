@@ -21,7 +21,7 @@ import { createPasswords } from './routing/passwords.ts'
 import { createRecorder } from './routing/recorder.ts'
 import { createRouter, type RouterNews } from './routing/router.ts'
 import { createSources, type NamedWatch } from './sources.ts'
-import { type SpeakerHealth, takeCounters, type WireTotals } from './status.ts'
+import { type SpeakerHealth, takeCounters, type WireTotals, withoutRemovedNodes } from './status.ts'
 import type { NetworkInterface, WireCommand, WireReport } from './wire/messages.ts'
 import { createWriter } from './writer.ts'
 
@@ -332,7 +332,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       fence,
       leaving,
       leaseRenewedAtMs: members.leaseRenewedAtMs,
-      members: members.current(),
+      members: withoutRemovedNodes(members.current(), name => sources.nodes.get(name) !== undefined),
       watches: sources.watches.map(({ resource, neededBy, task, hasSynced }) => ({
         resource,
         neededBy,

@@ -23,6 +23,14 @@ export function takeCounters(totals: WireTotals, counters: readonly WireCounter[
   }
 }
 
+/** Of a node that was removed the Lease stays behind; nobody misses its speaker. */
+export function withoutRemovedNodes(
+  members: ReadonlyMap<string, Member>,
+  isNode: (name: string) => boolean,
+): ReadonlyMap<string, Member> {
+  return new Map([...members].filter(([name, { liveness }]) => liveness !== 'gone' || isNode(name)))
+}
+
 /** All that a speaker can say of itself; metrics and readiness are made from it. */
 export interface SpeakerHealth {
   readonly node: string
@@ -38,6 +46,7 @@ export interface SpeakerHealth {
   readonly leaving: boolean
   /** Monotonic; -Infinity = never. */
   readonly leaseRenewedAtMs: number
+  /** Removed nodes left out. */
   readonly members: ReadonlyMap<string, Member>
   readonly watches: readonly (WatchHealth &
     Pick<NamedWatch, 'resource' | 'neededBy'> & { readonly hasSynced: boolean })[]

@@ -68,7 +68,8 @@ describe.skipIf(obstacle !== undefined)('/metrics of programs that run', () => {
 
   const pages = async (): Promise<readonly Exposition[]> => {
     const controller = await (await fetch(`http://127.0.0.1:${controllerPort}/metrics`)).text()
-    const speakers = scene.lab.nodes.map(({ namespace }) =>
+    const running = scene.lab.nodes.filter(({ name }) => scene.speakers.get(name)?.running)
+    const speakers = running.map(({ namespace }) =>
       namespace.run(['curl', '-s', `http://127.0.0.1:${speakerPort}/metrics`]),
     )
     return [controller, ...(await Promise.all(speakers))].map(parseExposition)
@@ -128,5 +129,20 @@ describe.skipIf(obstacle !== undefined)('/metrics of programs that run', () => {
     ])
     expect(samples.filter(({ metric }) => metric === 'berth_bgp_session_up').map(({ value }) => value)).toEqual([1, 1])
     expect(samples.filter(({ metric }) => metric === 'berth_bfd_session_up').map(({ value }) => value)).toEqual([1, 1])
+  })
+
+  it('count a speaker as gone until its node is removed', async () => {
+    const gone = async (): Promise<number | undefined> => {
+      const [, first] = await pages()
+      const found = first?.samples.find(
+        one => one.metric === 'berth_speaker_members' && one.labels['liveness'] === 'gone',
+      )
+      return found?.value
+    }
+    expect(await gone()).toBe(0)
+    await scene.speakers.get('node-2')?.kill()
+    await vi.waitFor(async () => expect(await gone()).toBe(1), patience)
+    await scene.lab.controlPlane.kubectl(['delete', 'node', 'node-2'])
+    await vi.waitFor(async () => expect(await gone()).toBe(0), patience)
   })
 })
