@@ -17,7 +17,7 @@ import {
   runtimeConfig,
   type Target,
 } from './contents.ts'
-import { cacheFolder, unpackDebian } from './debian.ts'
+import { unpackDebian } from './debian.ts'
 import { type BundledPackage, bundledPackages, type LockFile } from './ingredients.ts'
 import { nodeFolder } from './node-binary.ts'
 import type { Image } from './oci.ts'
@@ -133,7 +133,7 @@ async function addonFor(target: Target, say: GatherOptions['say']): Promise<stri
   const { folder } = await unpackDebian('cross-compiler', crossCompiler, 'amd64', say)
   const compiler = join(folder, 'usr/bin/aarch64-linux-gnu-gcc-12')
   const command = ['env', `LD_LIBRARY_PATH=${folder}/usr/lib/x86_64-linux-gnu`, compiler, `--sysroot=${folder}`]
-  return await buildAddon(join(cacheFolder(), 'addon', addonFileNameFor(target.node, 'glibc')), command)
+  return await buildAddon(join(root, 'speaker/rawsock/build', addonFileNameFor(target.node, 'glibc')), command)
 }
 
 function file(path: string, content: Uint8Array, executable = false): TarEntry {

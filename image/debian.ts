@@ -48,8 +48,7 @@ export async function unpackDebian(
   try {
     const packages = await fetchInto(folder, pins, architecture, say)
     const final = folderOf(name, packages, architecture)
-    await rm(final, { recursive: true, force: true })
-    await rename(join(folder, 'root'), final)
+    await moveUnlessThere(join(folder, 'root'), final)
     return { folder: final, packages, isPinned: final === wanted }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -135,6 +134,15 @@ async function identify(file: string, pin: DebianPin, architecture: Architecture
     )
   }
   return { name: pin.name, version, sha256 }
+}
+
+/** Whole or not at all; who comes second finds the same. */
+export async function moveUnlessThere(folder: string, final: string): Promise<void> {
+  try {
+    await rename(folder, final)
+  } catch (error) {
+    if (!['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
 
 async function isThere(folder: string): Promise<boolean> {

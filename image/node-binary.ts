@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Target } from './contents.ts'
-import { cacheFolder } from './debian.ts'
+import { cacheFolder, moveUnlessThere } from './debian.ts'
 import type { LockFile } from './ingredients.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -31,8 +31,7 @@ export async function nodeFolder(target: Target, lock: LockFile, say: (line: str
       .digest('base64')
     if (digest !== expected) throw new Error(`${file} is not what package-lock.json says: ${algorithm}-${digest}`)
     await promisify(execFile)('tar', ['-xzf', join(folder, file), '-C', folder])
-    await rm(cached, { recursive: true, force: true })
-    await rename(join(folder, 'package'), cached)
+    await moveUnlessThere(join(folder, 'package'), cached)
     return cached
   } finally {
     await rm(folder, { recursive: true, force: true })

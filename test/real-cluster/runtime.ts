@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -40,11 +41,12 @@ export const pauseImage = 'localhost/pause:1'
 
 /** Its archive: one static program that waits, and buries what the pod's other processes leave. */
 export async function pauseArchive(): Promise<string> {
-  const folder = join(cacheFolder(), `pause-1-${process.arch}`)
+  const source = join(import.meta.dirname, 'pause.c')
+  const sum = createHash('sha256').update(await readFile(source))
+  const folder = join(cacheFolder(), `pause-${process.arch}-${sum.digest('hex').slice(0, 12)}`)
   const archive = join(folder, 'pause.tar')
   if (await exists(archive)) return archive
   await mkdir(folder, { recursive: true })
-  const source = join(import.meta.dirname, 'pause.c')
   const program = join(folder, `pause.${process.pid}`)
   const compiler = process.env['CC'] ?? 'cc'
   await promisify(execFile)(compiler, ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror', source, '-o', program])
