@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { plain } from '../../cli/paint.ts'
 import { createProgram } from '../../cli/program.ts'
-import { commandsOf, type DocumentedCommand, withNames } from './commands.ts'
+import { commandsOf, type DocumentedCommand, withNames, wordsOf } from './commands.ts'
 import { definitions } from './configuration.ts'
 import { pages } from './pages.ts'
 
@@ -21,6 +21,12 @@ const isCommand = ({ words }: DocumentedCommand): boolean => /^[a-z]/.test(words
 test('commands are found', () => {
   expect(ofBerth.filter(isCommand).length).toBeGreaterThan(10)
   expect(ofKubectl.length).toBeGreaterThan(30)
+})
+
+test('words are apart as in a shell', () => {
+  const line = `kubectl get a -o jsonpath='{"\\n"} {x}' "b c" d # said`
+  expect(wordsOf(line)).toEqual(['kubectl', 'get', 'a', '-o', String.raw`jsonpath={"\n"} {x}`, 'b c', 'd'])
+  expect(wordsOf('kubectl get a | grep b > c')).toEqual(['kubectl', 'get', 'a'])
 })
 
 const title = ({ page, text }: DocumentedCommand): string => `${page}: ${text}`

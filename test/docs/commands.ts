@@ -29,10 +29,9 @@ export function commandsOf(page: string): readonly DocumentedCommand[] {
 /** Splits at blanks outside of quotes, up to a comment or to what a shell would do with the output. */
 export function wordsOf(line: string): readonly string[] {
   const words: string[] = []
-  for (const [word, single, double] of line.matchAll(/(?:[^\s'"]|'([^']*)'|"([^"]*)")+/g)) {
-    if (/^(#|[|&;<>])/.test(word)) break
-    const quoted = single ?? double
-    words.push(quoted !== undefined && /^['"]/.test(word) ? quoted : word.replaceAll(/['"]/g, ''))
+  for (const [word] of line.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g)) {
+    if (/^[#|&;<>]/.test(word)) break
+    words.push(word.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''))
   }
   return words
 }
