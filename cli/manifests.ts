@@ -1,5 +1,6 @@
 import { glob, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { fieldOf, listOf } from '../kube/json.ts'
 import type { Manifest, ManifestProblem } from './validate.ts'
@@ -15,7 +16,7 @@ export interface ManifestsRead {
 export async function readManifests(paths: readonly string[]): Promise<ManifestsRead> {
   const files: string[] = []
   for (const path of paths) {
-    if (path === '-') files.push('/dev/stdin')
+    if (path === '-') files.push(standardInput)
     else if (!(await stat(path)).isDirectory()) files.push(path)
     else {
       const found: string[] = []
@@ -23,12 +24,19 @@ export async function readManifests(paths: readonly string[]): Promise<Manifests
       files.push(...found.sort())
     }
   }
-  const read = await Promise.all(files.map(async file => parseManifests(file, await readFile(file, 'utf8'))))
+  const read = await Promise.all(files.map(async file => parseManifests(file, await contentOf(file))))
   return {
     files: files.length,
     manifests: read.flatMap(({ manifests }) => manifests),
     unreadable: read.flatMap(({ unreadable }) => unreadable),
   }
+}
+
+const standardInput = '(standard input)'
+
+/** Read as a stream: whoever starts this program by a socket and not by a pipe has a /dev/stdin that cannot be opened. */
+function contentOf(file: string): Promise<string> {
+  return file === standardInput ? text(process.stdin) : readFile(file, 'utf8')
 }
 
 /** The objects of one file: of each of its documents, and of each List among them. */

@@ -74,11 +74,6 @@ test(`preview agrees with what then happens, for ${changes} changes (seed ${seed
       observed = await observe()
       return JSON.stringify(observed) === JSON.stringify(expected) || undefined
     }, 'the cluster is as it was said').catch(() => undefined)
-    if (JSON.stringify(observed) !== JSON.stringify(expected))
-      (await import('node:fs')).writeFileSync(
-        '/tmp/preview-fail.json',
-        JSON.stringify({ lists, steps, observed, expected, takenAtMs }, undefined, 1),
-      )
     expect(observed, `change ${index}: ${described}\n${JSON.stringify({ steps, preview }, undefined, 1)}`).toEqual(
       expected,
     )
@@ -87,10 +82,9 @@ test(`preview agrees with what then happens, for ${changes} changes (seed ${seed
     if (preview.oneByOne.length > 0) count('otherwiseOneByOne')
     if (preview.affected.length === 0) count('nobody')
   }
-  process.stdout.write(`preview: ${JSON.stringify(tally)}\n`)
   // A run in which nothing happens proves nothing.
   for (const what of ['loses', 'changes', 'gets', 'notReady', 'ready', 'nobody']) {
-    expect(tally[what] ?? 0, `${what} of ${JSON.stringify(tally)}`).toBeGreaterThanOrEqual(Math.floor(changes / 20))
+    expect(tally[what] ?? 0, `${what} of ${JSON.stringify(tally)}`).toBeGreaterThanOrEqual(Math.floor(changes / 100) * 5)
   }
 })
 
@@ -196,7 +190,8 @@ function expectation(lists: Lists, preview: Preview): Observed {
 describe('the program', () => {
   const berth = async (args: readonly string[], input?: string) =>
     runBerth(await controlPlane.kubeconfig(), args, input)
-  const manifest = (spec: object) => JSON.stringify({ ...berthKind('IPAddressPool'), metadata: { name: 'p' }, spec })
+  const manifest = (spec: object) =>
+    JSON.stringify({ ...berthKind('IPAddressPool'), metadata: { name: 'p', namespace }, spec })
 
   beforeAll(async () => {
     const { lists } = await readLists(cluster.transport, namespace)
@@ -224,7 +219,7 @@ describe('the program', () => {
     expect(JSON.parse(removed.out)).toMatchObject({ affected: ['default/web'], services: [{ effect: 'loses' }] })
     const refused = await berth(['preview', '-f', '-'], manifest({ addresses: ['198.51.100.0/33'] }))
     expect(refused).toMatchObject({ code: 1, out: '' })
-    expect(refused.err).toContain('The change cannot be applied:\n/dev/stdin:1  IPAddressPool p')
+    expect(refused.err).toContain('The change cannot be applied:\n(standard input):1  IPAddressPool p')
     expect((await berth(['preview', '--delete', 'ipaddresspool/q'])).err).toContain(
       'There is no IPAddressPool q to delete',
     )
