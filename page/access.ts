@@ -25,7 +25,7 @@ export type Access =
 
 /** Decides about tokens. */
 export interface Gatekeeper {
-  decide(token: string): Promise<Access>
+  readonly decide: (token: string) => Promise<Access>
 }
 
 export interface GatekeeperOptions {

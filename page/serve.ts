@@ -62,6 +62,8 @@ export async function servePage({ address, transport, watcher: how, log, remembe
   for (const { path, contentType, text, tag } of assets) {
     const cached = path === '/' ? revalidated : foreverCached
     server.get(path, (request, reply) => {
+      // Whoever gets the document asks for a view next.
+      if (path === '/' && address.isLoopback && withoutToken(request).kind === 'granted') watcher.warm()
       reply.headers({ 'cache-control': cached, etag: tag })
       return isKnown(request, tag) ? reply.code(304).send() : reply.type(contentType).send(text)
     })

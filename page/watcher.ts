@@ -9,6 +9,8 @@ export interface Watcher {
   ask(request: ViewRequest): Promise<Viewed>
   /** Somebody looks until the function that is returned is called; the last overview is told at once, if there is one. */
   follow(listener: (change: OverviewChange) => void): () => void
+  /** Somebody is about to look. */
+  warm(): void
   readonly isRunning: boolean
   /** Ends the thread for good. */
   stop(): Promise<void>
@@ -36,8 +38,8 @@ const answerWithinMs = 20_000
 /** Questions on their way at once, of all who look. */
 const mostQuestions = 64
 const stopWithinMs = 2_000
-/** Next to the controller's own heap in one container: some 20,000 Services. */
-const heapMegabytes = 160
+/** Next to the controller's own heap in one container: some 15,000 Services. */
+const heapMegabytes = 128
 
 export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions): Watcher {
   const questions = new Map<number, { resolve(viewed: Viewed): void; reject(error: Error): void }>()
@@ -129,6 +131,10 @@ export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions)
         clearTimeout(timer)
         restWhenAlone()
       }
+    },
+    warm() {
+      running()
+      restWhenAlone()
     },
     follow(listener) {
       running()

@@ -11,15 +11,18 @@ export function loginForm(problem: string, onToken: () => void): readonly HTMLEl
     spellcheck: false,
     required: true,
     'aria-describedby': 'token-help',
-  }) as HTMLInputElement
+  })
   const submit = (event: Event): void => {
     event.preventDefault()
+    // The field that is in the document, which may be an older one that was kept (dom.ts).
+    const field = document.getElementById('token') as HTMLInputElement
     useToken(field.value)
+    field.value = ''
     onToken()
   }
   return [
     heading('Who are you?'),
-    h('p', { class: 'matter', role: 'alert' }, `${problem}.`),
+    h('p', { class: 'matter', role: 'alert' }, `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`),
     h(
       'form',
       { class: 'login', onsubmit: submit },

@@ -203,7 +203,7 @@ document.addEventListener('visibilitychange', () => {
 window.addEventListener('hashchange', go)
 // Times grow old without anything having changed.
 setInterval(() => {
-  if (!loading && !document.hidden) void refresh()
+  if (!loading && !document.hidden && live.dataset['state'] !== 'locked') void refresh()
 }, 15_000)
 
 startTheme(byId('theme'))

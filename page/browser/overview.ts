@@ -36,7 +36,7 @@ export const overviewView: View<Overview> = {
           linkTo('services', [], { state: 'no address' }),
           'bad',
         ),
-        ...figure('speakers of nodes', nodes.alive, linkTo('nodes'), undefined, nodes.total),
+        ...figure('nodes with a speaker', nodes.alive, linkTo('nodes'), undefined, nodes.total),
         ...(sessions.total > 0
           ? figure('BGP sessions', sessions.up, linkTo('sessions'), undefined, sessions.total)
           : []),

@@ -18,7 +18,7 @@ export const poolsView: View<readonly PoolSummary[]> = {
           'Pools',
           [
             { name: 'Pool' },
-            { name: 'In use' },
+            { name: 'In use', class: 'rest' },
             { name: 'Used', class: 'number' },
             { name: 'Free', class: 'number' },
             { name: 'Ranges' },
@@ -47,7 +47,7 @@ function poolCells({ name, ready, reason, message, usage, ranges, autoAssign }: 
       ranges.slice(0, 4).join(', '),
       ranges.length > 4 && ` and ${ranges.length - 4} more`,
     ),
-    !ready ? badge('bad', spoken(reason)) : autoAssign ? 'to all who ask' : 'on request only',
+    usage.length === 0 ? '' : !ready ? badge('bad', spoken(reason)) : autoAssign ? 'to all who ask' : 'on request only',
   ]
 }
 
@@ -81,7 +81,7 @@ export const poolView: View<PoolMap> = {
           ? nothing('No address of it.')
           : table(
               'Addresses in use',
-              [{ name: 'Address' }, { name: 'Service' }, { name: '' }],
+              [{ name: 'Address' }, { name: 'Service' }, { name: 'Note', class: 'rest' }],
               holdings.map(({ address, services, conflict }) => ({
                 key: address,
                 cells: [
@@ -155,7 +155,7 @@ function cellPart(cell: Cell, single: boolean, link: (scope: Scope) => string, i
   // Of a large cell in which a little is in use that little has to be seen.
   const fill = inUse === 0 ? 0 : single ? 1 : 0.15 + 0.85 * share(inUse, size)
   return h('a', {
-    class: `cell ${kind}`,
+    class: `cell ${kind} ${single ? 'single' : ''}`,
     href: single ? (service ? linkTo('services', service.split('/')) : undefined) : link(cell),
     role: single && !service ? 'img' : undefined,
     tabindex: isFirst ? 0 : -1,
@@ -193,10 +193,10 @@ function legend(): HTMLElement {
   return h(
     'ul',
     { class: 'legend', 'aria-label': 'Legend' },
-    entry('free', 'free'),
+    entry('free', 'free', '0%'),
     entry('used', 'a little in use', '25%'),
     entry('used', 'in use'),
     entry('avoided', 'never given out'),
-    entry('conflict', 'somebody else claims it too'),
+    entry('conflict single', 'somebody else claims it too'),
   )
 }

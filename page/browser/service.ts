@@ -40,7 +40,7 @@ export const serviceView: View<Explanation> = {
         pools.length > 0 &&
           table(
             'What each pool says',
-            [{ name: 'Pool' }, { name: 'Answer' }, { name: 'Why' }],
+            [{ name: 'Pool' }, { name: 'Answer' }, { name: 'Why', class: 'rest' }],
             pools.map(({ pool, answer, why }) => ({
               key: pool,
               cells: [
@@ -73,7 +73,7 @@ export const serviceView: View<Explanation> = {
           layer2.nodes.length > 0 &&
             table(
               'What each node says',
-              [{ name: 'Node' }, { name: 'Answer' }, { name: 'Why' }],
+              [{ name: 'Node' }, { name: 'Answer' }, { name: 'Why', class: 'rest' }],
               layer2.nodes.map(({ node, answer, why }) => ({
                 key: node,
                 cells: [node, answered(answer), h('span', { class: 'wide' }, why)],
@@ -97,7 +97,7 @@ export const serviceView: View<Explanation> = {
                 { name: 'Router' },
                 { name: 'Session' },
                 { name: 'Since', class: 'number' },
-                { name: 'Problem' },
+                { name: 'Problem', class: 'rest' },
               ],
               bgp.routes.map(({ node, peer, session, since, problem }) => ({
                 key: `${node} ${peer}`,
@@ -117,7 +117,12 @@ export const serviceView: View<Explanation> = {
           {},
           table(
             'Conditions of the Service',
-            [{ name: 'Type' }, { name: 'Status' }, { name: 'Since', class: 'number' }, { name: 'Message' }],
+            [
+              { name: 'Type' },
+              { name: 'Status' },
+              { name: 'Since', class: 'number' },
+              { name: 'Message', class: 'rest' },
+            ],
             conditions.map(({ type, status, reason, message, lastTransitionTime }) => ({
               key: type,
               cells: [

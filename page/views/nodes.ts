@@ -1,5 +1,6 @@
 import { isUp, type PeerView } from '../../cli/peers.ts'
 import type { SpeakerView } from '../../cli/status.ts'
+import { compareAddresses, formatAddress, parseAddress } from '../../net/address.ts'
 import type { Scene } from './scene.ts'
 
 /** A node, and what it announces. */
@@ -29,7 +30,7 @@ export function nodeRows({ picture, status }: Scene): readonly NodeRow[] {
   const sessions = Map.groupBy(status.peers, ({ node }) => node)
   return status.speakers.map(speaker => {
     const node = snapshot.nodes.get(speaker.node)
-    const addresses = [...new Set(announced.get(speaker.node)?.map(({ address }) => address))].sort()
+    const addresses = inOrder(new Set(announced.get(speaker.node)?.map(({ address }) => address)))
     const own = sessions.get(speaker.node) ?? []
     return {
       ...speaker,
@@ -39,9 +40,15 @@ export function nodeRows({ picture, status }: Scene): readonly NodeRow[] {
       addresses: addresses.slice(0, mostAddresses),
       moreAddresses: Math.max(0, addresses.length - mostAddresses),
       sessions: { total: own.length, up: own.filter(isUp).length },
-      prefixes: own.reduce((sum, { sent }) => sum + sent, 0),
+      prefixes: own.filter(isUp).reduce((sum, { sent }) => sum + sent, 0),
     }
   })
+}
+
+/** As numbers, so that 10.0.0.9 stands before 10.0.0.10. */
+function inOrder(addresses: Iterable<string>): readonly string[] {
+  const parsed = Array.from(addresses, text => parseAddress(text)).filter(address => address !== undefined)
+  return parsed.sort(compareAddresses).map(formatAddress)
 }
 
 /** BGP and BFD sessions, those that are down first. */

@@ -80,8 +80,8 @@ export function movesIn({ records, announcedSince }: Snapshot): readonly TimeLin
         kind: 'move' as const,
         reason: claim.because,
         text: `${published.addresses.join(', ')} moved from ${claim.from} to ${claim.node}: ${formatBecause(claim)}`,
-        // A record is called after its Service and the beginning of its uid.
-        about: { kind: 'Service', name: `${namespace}/${name.replace(/-[0-9a-f-]{1,8}$/, '')}` },
+        // A record is called after its Service and the first eight characters of its uid.
+        about: { kind: 'Service', name: `${namespace}/${name.slice(0, -9)}` },
         by: claim.node,
         count: 1,
       },
