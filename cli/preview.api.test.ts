@@ -84,7 +84,9 @@ test(`preview agrees with what then happens, for ${changes} changes (seed ${seed
   }
   // A run in which nothing happens proves nothing.
   for (const what of ['loses', 'changes', 'gets', 'notReady', 'ready', 'nobody']) {
-    expect(tally[what] ?? 0, `${what} of ${JSON.stringify(tally)}`).toBeGreaterThanOrEqual(Math.floor(changes / 100) * 5)
+    expect(tally[what] ?? 0, `${what} of ${JSON.stringify(tally)}`).toBeGreaterThanOrEqual(
+      Math.floor(changes / 100) * 5,
+    )
   }
 })
 
