@@ -13,6 +13,7 @@ describe('the options of the controller', () => {
         loadBalancerClass: 'berth.dev/x',
         logLevel: 'info',
         leaseDurationMs: 15_000,
+        statusPage: undefined,
       },
     })
   })
@@ -21,6 +22,7 @@ describe('the options of the controller', () => {
     ['--port', '70000'],
     ['--log-level', 'loud'],
     ['--lease-duration', '0'],
+    ['--status-page-address', '7474'],
     ['--what', 'ever'],
   ])('refuse %s %s and point to the help', args => {
     expect(parseOptions(args, {})).toMatchObject({ answer: { exitCode: 2, text: expect.stringMatching(/--help/) } })

@@ -3,10 +3,11 @@ import { get as httpGet, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Cluster, openCluster } from '../controller/test-cluster.ts'
+import { type Cluster, openCluster, startController } from '../controller/test-cluster.ts'
 import { loadCredentials } from '../kube/credentials.ts'
 import { createTransport, type Transport } from '../kube/transport.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
+import { freePort } from '../test/control-plane/free-port.ts'
 import { pagePath } from './access.ts'
 import { parsePageAddress } from './address.ts'
 import { type Page, servePage } from './serve.ts'
@@ -157,4 +158,20 @@ test('a change is pushed, and the thread that watches ends when nobody looks any
   expect(page.watcher.isRunning).toBe(true)
   request.destroy()
   await vi.waitFor(() => expect(page.watcher.isRunning).toBe(false), soon)
+})
+
+test('the controller serves it by its flag, to whoever asks a standby too', async () => {
+  const ports = [await freePort(), await freePort()]
+  const controllers = ports.map(port => startController(kubeconfig, ['--status-page-address', `127.0.0.1:${port}`]))
+  try {
+    for (const port of ports) {
+      await vi.waitFor(async () => {
+        const response = await fetch(`http://127.0.0.1:${port}/api/views/overview`)
+        expect(((await response.json()) as Overview).controller.alive).toBe(true)
+      }, soon)
+    }
+    expect(await Promise.all(controllers.map(controller => controller.end('SIGTERM')))).toEqual([0, 0])
+  } finally {
+    await Promise.all(controllers.map(controller => controller.end('SIGKILL')))
+  }
 })

@@ -94,6 +94,8 @@ function runnable(words: readonly string[]): readonly string[] {
     case 'patch':
     case 'uncordon':
       return [...words, '--dry-run=server']
+    case 'port-forward':
+      return rest.length === 0 ? [verb, '--help'] : ['get', ...rest.filter(word => !/^\d+$/.test(word))]
     case 'logs':
       return ['get', ...rest.filter(word => !word.startsWith('--tail'))]
     case 'rollout':

@@ -38,6 +38,7 @@ function codeIn(cell: string): readonly string[] {
 test.each([
   { program: 'Controller', account: 'berth-controller' },
   { program: 'Speaker', account: 'berth-speaker' },
+  { program: 'Status page', account: 'berth-status-page' },
 ])('the rights of the $program are those of the chart, each with a reason', ({ program, account }) => {
   for (const [kind, place] of [
     ['ClusterRole', 'everywhere'],
@@ -51,7 +52,7 @@ test.each([
         resources: codeIn(resources),
         verbs: verbs.split(', '),
       }))
-    expect(rightsOf(rules).length).toBeGreaterThan(4)
+    expect(rightsOf(rules).length).toBeGreaterThan(3)
     expect(rightsOf(told).toSorted()).toEqual(rightsOf(rules).toSorted())
   }
   expect(rowsUnder(program).filter(row => row.length !== 5 || (row[4] ?? '').length < 8)).toEqual([])
@@ -59,11 +60,12 @@ test.each([
 
 test('every port that the chart and the programs use is in the table', () => {
   const values = parse(readFileSync(join(root, 'charts/berth/values.yaml'), 'utf8')) as {
-    readonly controller: { readonly port: number }
+    readonly controller: { readonly port: number; readonly statusPage: { readonly address: string } }
     readonly speaker: { readonly port: number; readonly detection: { readonly port: number } }
     readonly networkPolicy: { readonly apiServerPorts: readonly number[] }
   }
-  const tcp = [values.controller.port, values.speaker.port, 179, ...values.networkPolicy.apiServerPorts]
+  const page = Number(values.controller.statusPage.address.split(':').at(-1))
+  const tcp = [values.controller.port, page, values.speaker.port, 179, ...values.networkPolicy.apiServerPorts]
   const udp = [values.speaker.detection.port, ...Object.values(destinationPorts)]
   const told = rowsUnder('Ports').map(([port = '']) => port)
   const isTold = (protocol: string, port: number): boolean =>

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** What the network tests and the addon's compiler need of Debian, by name. */
+/** What the network tests, those in a browser and the addon's compiler need of Debian, by name. */
 const packages = [
   'iproute2',
   'nftables',
@@ -12,6 +12,7 @@ const packages = [
   'tcpdump',
   'netcat-openbsd',
   'curl',
+  'chromium',
   'frr',
   'bird2',
   'gobgpd',

@@ -24,6 +24,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ default (printf "%s-speaker-key" (include "berth.name" .)) .Values.speaker.detection.existingSecret }}
 {{- end }}
 
+{{/* The status page is reached from inside the pod alone, as kubectl port-forward does; elsewhere it wants tokens. */}}
+{{- define "berth.pageIsLocal" -}}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\])" .Values.controller.statusPage.address }}true{{ end }}
+{{- end }}
+
 {{/* Some BGP peers dial us: those that are passive, and those whose AS is not known before. */}}
 {{- define "berth.listensForBGP" -}}
 {{- $listens := .Values.speaker.listenForBGP -}}
