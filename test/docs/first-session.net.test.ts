@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFailed, test, vi } from 'vitest'
-import { startFrr } from '../interop/frr-daemons.ts'
+import { type Frr, startFrr } from '../interop/frr-daemons.ts'
 import { berthNamespace, type Program, startBerth } from '../lab/berth.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { whyNoRouter } from '../lab/router.ts'
@@ -15,25 +15,19 @@ if (obstacle !== undefined) console.warn(`skipped: the first session of docs/bgp
 
 const patience = { timeout: 60_000, interval: 200 }
 let lab: Lab
+let router: Frr
 let speakers: ReadonlyMap<string, Program>
 
 beforeAll(async () => {
   if (obstacle !== undefined) return
   lab = await startLab({ nodes: 2, progress: console.warn })
   ;({ speakers } = await startBerth(lab))
+  router = await topOfRack()
 })
 afterAll(() => lab?.stop())
 
-/** A table of kubectl as rows of cells; columns are apart by two spaces or more. */
-async function table(...args: readonly string[]): Promise<string[][]> {
-  const text = await lab.controlPlane.kubectl(['get', ...args])
-  return text
-    .trimEnd()
-    .split('\n')
-    .map(line => line.trim().split(/ {2,}/))
-}
-
-test.skipIf(obstacle !== undefined)('the first session is there, and kubectl shows what the page shows', async () => {
+/** The router that the page begins with, on the lab's segment. */
+async function topOfRack(): Promise<Frr> {
   const namespace = await lab.world.createNamespace()
   const { exec, spawn } = namespace
   const host = {
@@ -49,6 +43,19 @@ test.skipIf(obstacle !== undefined)('the first session is there, and kubectl sho
   await lab.segment.attach(namespace, { port: 'tor', interface: 'eth0', mac: host.mac, addresses: ['192.0.2.1/24'] })
   const router = await startFrr(host, ['bgpd'], snippet('bgp.md', 'frr-first').split('\n'))
   lab.onStop(() => router.end('SIGKILL'))
+  return router
+}
+
+/** A table of kubectl as rows of cells; columns are apart by two spaces or more. */
+async function table(...args: readonly string[]): Promise<string[][]> {
+  const text = await lab.controlPlane.kubectl(['get', ...args])
+  return text
+    .trimEnd()
+    .split('\n')
+    .map(line => line.trim().split(/ {2,}/))
+}
+
+test.skipIf(obstacle !== undefined)('the first session is there, and kubectl shows what the page shows', async () => {
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input: snippet('bgp.md', 'first-session') })
   const ports = [{ name: 'http', protocol: 'TCP', port: 80 }]
   const service = { metadata: { name: 'web' }, spec: { type: 'LoadBalancer', ports } }
@@ -81,6 +88,9 @@ test.skipIf(obstacle !== undefined)('the first session is there, and kubectl sho
     const said = await lab.controlPlane.kubectl(['get', 'service', 'web', '-o', announced])
     expect(said).toBe('BGP: nodes node-1, node-2 announce 203.0.113.0 to peer tor')
   }, patience)
-  const route = await router.ask('show ip route 203.0.113.0')
-  expect(route).toMatch(/\* 192\.0\.2\.11, via eth0, weight 1[^]*\* 192\.0\.2\.12, via eth0, weight 1/)
+  // The router's kernel learns of a route a moment after its bgpd has it.
+  await vi.waitFor(async () => {
+    const route = await router.ask('show ip route 203.0.113.0')
+    expect(route).toMatch(/\* 192\.0\.2\.11, via eth0, weight 1[^]*\* 192\.0\.2\.12, via eth0, weight 1/)
+  }, patience)
 })
