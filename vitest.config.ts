@@ -13,6 +13,7 @@ const retry = process.env['CI'] === 'true' ? 1 : 0
 
 export default defineConfig({
   test: {
+    maxWorkers: '100%',
     projects: [
       {
         test: {
@@ -23,7 +24,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: 'simulation', include: ['test/**/*.sim.test.ts'], testTimeout: 300_000 } },
+      { test: { name: 'simulation', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
       {
         test: {
           name: 'api',
