@@ -1,5 +1,5 @@
 import { type Refusal as AllocationRefusal, allocate, type PoolObjection } from '../controller/allocator.ts'
-import { allocatedCondition, planService } from '../controller/plan.ts'
+import { allocatedCondition, isLeftToOthers, planService } from '../controller/plan.ts'
 import { wordObjection, wordRefusal } from '../controller/refusal.ts'
 import { isOfClass, isRefusal, requestOf, shownAddresses } from '../controller/request.ts'
 import type { Condition, Service } from '../kube/service.ts'
@@ -70,9 +70,12 @@ function sharersOf({ ledger }: Picture, service: Service): readonly string[] {
   return [...new Set(holders)].filter(key => key !== service.key).sort()
 }
 
-function whyNotOurs(service: Service, { loadBalancerClass }: Picture): string | undefined {
+function whyNotOurs(service: Service, { book, loadBalancerClass }: Picture): string | undefined {
   if (service.type !== 'LoadBalancer') return 'its type is not LoadBalancer: it wants no address from outside.'
-  if (isOfClass(service, loadBalancerClass)) return undefined
+  if (isOfClass(service, loadBalancerClass))
+    return isLeftToOthers({ book }, service)
+      ? 'its addresses were written by somebody else, and as long as there is no IPAddressPool Berth leaves them alone. To move from MetalLB: kubectl berth migrate from-metallb.'
+      : undefined
   const given = service.loadBalancerClass
   return given === undefined
     ? `it has no spec.loadBalancerClass, and you ask for the controller of "${loadBalancerClass}".`

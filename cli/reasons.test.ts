@@ -85,6 +85,11 @@ const pending: readonly Row[] = [
     says: ['The cluster has no IPAddressPool', '→ An admin applies one'],
   },
   {
+    situation: "another load balancer's address, before there is a pool",
+    world: { ipAddressPools: [], services: [web] },
+    says: ['written by somebody else', 'kubectl berth migrate from-metallb'],
+  },
+  {
     situation: 'an annotation that cannot be read',
     world: { services: [requesting('192.0.2.300')] },
     says: [

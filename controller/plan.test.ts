@@ -3,10 +3,10 @@ import type { IPAddressPool } from '../crds/config.ts'
 import type { Service } from '../kube/service.ts'
 import { formatAddress } from '../net/address.ts'
 import { createLedger, type Grant } from './ledger.ts'
-import { planService, type ServiceAction } from './plan.ts'
+import { allocatedCondition, planService, type ServiceAction } from './plan.ts'
 import { namespacesFrom, type PoolSetAside } from './pool-choice.ts'
 import { claimOf } from './sharing.ts'
-import { address, afterPatch, labelled, onlyFor, pool, service, shows } from './test-values.ts'
+import { address, afterPatch, labelled, onlyFor, pool, service, shows, withCondition } from './test-values.ts'
 
 interface World {
   readonly pools?: readonly IPAddressPool[]
@@ -33,6 +33,8 @@ function grant(one: Service, texts: readonly string[], more: Partial<Grant> = {}
     ...more,
   }
 }
+
+const allocated = { status: 'True', reason: 'Allocated', message: 'x' } as const
 
 /** Plans, carries the plan out and checks that it leaves nothing to do. Returns the plan and the Service as it is then. */
 function settle(one: Service, world: World = {}): { plan: readonly ServiceAction[]; after: Service } {
@@ -294,13 +296,22 @@ describe('an address that is not valid any more', () => {
   })
 
   it('is cleared where there is no other, and the condition says both', () => {
-    const { plan, after } = settle(web, { pools: [] })
+    const { plan, after } = settle(withCondition(web, allocatedCondition, allocated), { pools: [] })
     expect(has(after)).toBe('')
     expect(after.allocatedFromPool).toBeUndefined()
     expect(after.conditions).toMatchObject([
       { status: 'False', reason: 'NoPools', message: expect.stringContaining('pool "a" was deleted') },
     ])
     expect(events(plan).map(text => text.split(':')[0])).toEqual(['Warning AddressLost', 'Warning AllocationFailed'])
+  })
+
+  it('stays where there are no pools and Berth never gave it: another load balancer has, or the pools are to come', () => {
+    expect(settle(web, { pools: [] }).plan).toEqual([])
+    // Berth has refused the Service before the other gave it an address.
+    const refused = { ...allocated, status: 'False', reason: 'NoPools' } as const
+    expect(settle(withCondition(web, allocatedCondition, refused), { pools: [] }).plan).toEqual([])
+    const setAside = [{ name: 'b', reason: 'Overlap', message: 'x' }]
+    expect(settle(web, { pools: [], setAside }).plan).not.toEqual([])
   })
 
   it('ends .0 when avoidBuggyIPs is set', () => {

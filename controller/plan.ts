@@ -61,7 +61,17 @@ export function planService(snapshot: Snapshot, key: ServiceKey): readonly Servi
   if (service.type !== 'LoadBalancer') return [...letGo(snapshot, key), ...wipe(service)]
   if (!isOfClass(service, snapshot.loadBalancerClass)) return letGo(snapshot, key)
   if (service.beingDeleted) return planLeaving(snapshot, service)
+  if (isLeftToOthers(snapshot, service)) return letGo(snapshot, key)
   return carryOut(snapshot, service, decide(snapshot, service))
+}
+
+/**
+ * Whether the Service shows addresses that are not Berth's while Berth has no pools at all. Then they are another load
+ * balancer's, or the pools are still to come: to clear them would cut off everybody who uses them, for nothing.
+ */
+export function isLeftToOthers({ book }: Pick<Snapshot, 'book'>, service: Service): boolean {
+  if (book.pools.length > 0 || book.setAside.length > 0 || service.ingress.length === 0) return false
+  return !service.conditions.some(({ type, status }) => type === allocatedCondition && status === 'True')
 }
 
 /** What the Service shows already and may keep: how a fresh ledger learns what was assigned before it. */
