@@ -78,6 +78,18 @@ function refused(name: string, reason: string): Promise<string> {
 const dual = { ipFamilyPolicy: 'PreferDualStack' }
 
 describe('a Service', () => {
+  it('that has waited longest gets what a new pool has, also where others are made in the same moment', async () => {
+    await start()
+    await cluster.service('old')
+    await refused('old', 'NoPools')
+    const made = cluster.pool('a', { addresses: ['192.0.2.0/32'] })
+    // Events of Services all around that of the pool.
+    const younger = Array.from({ length: 40 }, (_, index) => `young-${index}`)
+    for (const name of younger) await cluster.service(name)
+    await made
+    await shows('old', '192.0.2.0')
+  })
+
   it('gets its address, its note, its condition and its Event, and keeps what others wrote', async () => {
     await start()
     await pool('a', { addresses: ['192.0.2.0/29'] })

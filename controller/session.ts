@@ -45,7 +45,7 @@ export interface Session {
 
 // Parallel patches: beyond this the API server only queues them.
 const writesAtOnce = 24
-// Pools are often applied several at a time; decisions follow the new ones at once, the walk over all Services after this.
+// Pools are often applied several at a time: the walk over all Services comes after this, or when one asks to be decided about.
 const reviewDelayMs = 20
 /** How often it is looked whether what other stations had may be tried again. */
 const retryEveryMs = 5_000
@@ -78,7 +78,7 @@ export function createSession(options: SessionOptions): Session {
     name: 'services',
     concurrency: writesAtOnce,
     process: key => {
-      usePools()
+      reviewNewPools()
       return reconcile(key)
     },
     onError: (key, err, attempt) => log.warn({ service: key, attempt, err }, 'cannot write the status; trying again'),
@@ -120,7 +120,7 @@ export function createSession(options: SessionOptions): Session {
   })
   namespaces.subscribe(({ key, before, after }) => {
     if (before && after && JSON.stringify(before.labels) === JSON.stringify(after.labels)) return
-    usePools()
+    reviewNewPools()
     desk.setNamespace(key, after?.labels)
   })
 
@@ -136,7 +136,15 @@ export function createSession(options: SessionOptions): Session {
     desk.setPools(config.book())
   }
 
+  /** Before one Service is decided about by new pools, those that have waited longer than it are. */
+  function reviewNewPools(): void {
+    if (!hasNewPools) return
+    if (isServing) review()
+    else usePools()
+  }
+
   function review(): void {
+    clearTimeout(reviewTimer)
     reviewTimer = undefined
     usePools()
     desk.reviewAll()
