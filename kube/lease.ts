@@ -14,6 +14,14 @@ export interface LeaseHolder {
   touch(): void
 }
 
+/** Whom an object belongs to (`metadata.ownerReferences`): the garbage collector deletes it after them. */
+export interface OwnerReference {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+}
+
 export interface HoldOptions {
   readonly transport: Transport
   readonly namespace: string
@@ -21,6 +29,8 @@ export interface HoldOptions {
   readonly labels: Readonly<Record<string, string>>
   /** The facts of now; asked before every write. */
   readonly annotations: () => Readonly<Record<string, string>>
+  /** What the Lease goes with when it is deleted; asked before every write. None: it stays until somebody deletes it. */
+  readonly ownerReferences?: () => readonly OwnerReference[]
   /** Unique to this run of the program. */
   readonly holderIdentity: string
   readonly leaseDurationSeconds: number
@@ -60,6 +70,7 @@ export function holdLease(options: HoldOptions): Task & LeaseHolder {
           name,
           labels,
           annotations: annotations(),
+          ownerReferences: options.ownerReferences?.() ?? [],
           ...(ownVersion !== undefined && { resourceVersion: ownVersion }),
         },
         spec: { holderIdentity: holder, leaseDurationSeconds, acquireTime, renewTime: formatMicroTime(new Date()) },

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { holdLease } from '../kube/lease.ts'
+import type { KubeNode } from '../kube/node.ts'
 import type { Store } from '../kube/store.ts'
 import { sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
@@ -34,6 +35,7 @@ import {
   step,
   suspicionSettings,
 } from './layer2/suspicion.ts'
+import { nodeOwner } from './record-metadata.ts'
 
 /*
  * Who is there, kept current: this node's own Lease with its facts, the Leases of the others, and the time that passes
@@ -72,6 +74,8 @@ export interface MembersOptions {
   readonly leases: Store<SpeakerLease>
   /** What the Lease says of this node now. */
   readonly factsText: () => string
+  /** The Node object, once it is known: with it the Lease goes. */
+  readonly ownNode: () => KubeNode | undefined
   readonly leaseDurationSeconds: number
   readonly renewPeriodSeconds: number
   /** `current` is another now. */
@@ -108,6 +112,10 @@ export function createMembers(options: MembersOptions): Members {
     name: speakerLeaseName(self.node),
     labels: { [speakerLeaseLabel]: speakerLeaseLabelValue },
     annotations: () => ({ [factsAnnotation]: factsText() }),
+    ownerReferences() {
+      const owner = options.ownNode()
+      return owner ? [nodeOwner(owner)] : []
+    },
     holderIdentity: `${self.node}/${self.run}`,
     leaseDurationSeconds: options.leaseDurationSeconds,
     renewPeriodMs,

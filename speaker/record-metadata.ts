@@ -1,3 +1,5 @@
+import type { OwnerReference } from '../kube/lease.ts'
+import type { KubeNode } from '../kube/node.ts'
 import type { Service } from '../kube/service.ts'
 
 /*
@@ -31,6 +33,11 @@ export function recordNameOf(text: string): string {
 /** A name as a label's value: a node's may have 253 characters. */
 export function labelValueOf(name: string): string {
   return shortened(name, longestLabel)
+}
+
+/** What belongs to a node goes with it. */
+export function nodeOwner({ name, uid }: Pick<KubeNode, 'name' | 'uid'>): OwnerReference {
+  return { apiVersion: 'v1', kind: 'Node', name, uid }
 }
 
 /** What belongs to a Service and a node: it is in the Service's namespace, and goes with the Service. */

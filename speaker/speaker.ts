@@ -87,6 +87,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     ...options,
     self,
     leases: sources.leases,
+    ownNode: () => sources.nodes.get(node),
     factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance())),
     onChange: () => {
       reconciler.wake('nodes')

@@ -8,7 +8,7 @@ import { formatDiagnostic } from '../bfd/packet.ts'
 import type { StateName } from '../bgp/peer-state.ts'
 import { formatRemote } from '../bgp/settings.ts'
 import type { SessionStatus, TimedText } from '../bgp/status.ts'
-import { installationLabel, labelValueOf, nodeLabel, recordGroup, recordNameOf } from '../record-metadata.ts'
+import { installationLabel, labelValueOf, nodeLabel, nodeOwner, recordGroup, recordNameOf } from '../record-metadata.ts'
 import type { PeerView } from './router.ts'
 import {
   formatCapability,
@@ -93,7 +93,7 @@ export function sessionMetadata(node: Pick<KubeNode, 'name' | 'uid'>, peer: stri
       [nodeLabel]: labelValueOf(node.name),
       [peerLabel]: labelValueOf(peer),
     },
-    ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid }],
+    ownerReferences: [nodeOwner(node)],
   }
 }
 

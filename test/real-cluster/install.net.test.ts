@@ -175,6 +175,16 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
       expect(longestSilenceMs).toBeLessThan(detectionBoundMs)
     }
     for (const address of addresses) await ownerOf(address, owner)
+    lost = owner
+  })
+
+  it('forgets a node that is deleted, with the Lease of its speaker', async () => {
+    const leases = async (): Promise<string> => await kubectl('get', 'leases', '-n', namespace, '-o', 'name')
+    expect(await leases()).toContain(`speaker-${lost?.name}`)
+    await kubectl('delete', 'node', lost?.name ?? '')
+    await vi.waitFor(async () => expect(await leases()).not.toContain(`speaker-${lost?.name}`), patience)
+    for (const node of cluster.nodes.filter(node => node !== lost))
+      expect(await leases()).toContain(`speaker-${node.name}`)
   })
 
   async function podsOf(component: string): Promise<readonly string[]> {
