@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from 'commander'
 import { createTransport, type Transport } from '../kube/transport.ts'
+import { version } from '../program/version.ts'
 import { formatObjectName } from './change.ts'
 import { type ChangeFiles, readChange, readDump } from './change-files.ts'
 import { type Completable, completionScript, type Shell, shells } from './completion.ts'
@@ -59,6 +60,7 @@ export function createProgram(around: Surroundings): Command {
   const { write, complain, paint } = around
   const program = new Command('kubectl-berth')
     .description('Shows what Berth does in a cluster, and why. It changes nothing, but for migrate --apply.')
+    .version(version, '--version', 'print the version')
     .configureOutput({ writeOut: write, writeErr: complain })
     .showHelpAfterError('Try --help.')
 

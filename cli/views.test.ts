@@ -248,6 +248,10 @@ describe('the program', () => {
     }
   })
 
+  test('says its version', async () => {
+    expect(await run('--version')).toMatch(/^\d+\.\d+\.\d+\n/)
+  })
+
   test('completes every command in every shell', async () => {
     for (const shell of ['bash', 'zsh', 'fish', 'kubectl']) {
       const script = await run('completion', shell)

@@ -29,6 +29,8 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   let cluster: Lab
   let helm: Helm
   let kept: readonly string[]
+  /** The node that has lost power. */
+  let lost: LabNode | undefined
   const times: string[] = []
 
   beforeAll(async () => {
