@@ -6,10 +6,10 @@ import { type ServiceAdvertisement, type Survey, surveyOf } from '../speaker/adv
 import { elect, type Verdict } from '../speaker/layer2/election.ts'
 import { type Group, groupsOf, leftOut } from '../speaker/layer2/groups.ts'
 import type { Liveness, Member } from '../speaker/layer2/membership.ts'
-import { claimOf } from '../speaker/plan.ts'
 import type { Refusal } from '../speaker/refusal.ts'
 import { type RoutingSurvey, routingSurveyOf } from '../speaker/routing/routes.ts'
 import { type RoutingVerdict, routingJudge } from '../speaker/routing/verdict.ts'
+import { claimOf } from '../speaker/situation.ts'
 import type { Snapshot, SpeakerSeen } from './snapshot.ts'
 
 /*

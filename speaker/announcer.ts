@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Caution } from './layer2/takeover.ts'
-import type { WireState } from './plan.ts'
+import type { WireState } from './situation.ts'
 import type { WireAnnouncement, WireCommand, WireReport } from './wire/messages.ts'
 
 /*

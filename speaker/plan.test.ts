@@ -8,9 +8,10 @@ import type { Reluctance } from './layer2/facts.ts'
 import { groupsOf, leftOut } from './layer2/groups.ts'
 import type { Liveness } from './layer2/membership.ts'
 import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
-import { ownerOf, plan, type Situation, type SpeakerAction, type WireState } from './plan.ts'
+import { plan } from './plan.ts'
 import type { Refusal } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
+import { ownerOf, type Situation, type SpeakerAction, type WireState } from './situation.ts'
 import { advertisement, announced, endpointsOn, member, node, service, survey } from './test-values.ts'
 
 type Claim = NonNullable<OwnershipRecord['claim']>

@@ -5,7 +5,7 @@ import type { Group } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import { recordKey } from './layer2/record.ts'
 import { type Assumptions, assume, type Caution, cautionOf, electOwners, settleAssumptions } from './layer2/takeover.ts'
-import { claimOf, type Records, type SpeakerAction } from './plan.ts'
+import { claimOf, type Records, type SpeakerAction } from './situation.ts'
 
 /*
  * What goes with taking an address over: how carefully the wire thread begins, whether the right to it may be written down

@@ -15,7 +15,7 @@ import {
   recordKey,
   recordName,
 } from './layer2/record.ts'
-import type { SpeakerAction, SpeakerEvent } from './plan.ts'
+import type { SpeakerAction, SpeakerEvent } from './situation.ts'
 import type { Sources } from './sources.ts'
 
 /*

@@ -7,9 +7,9 @@ import { wordLosses, wordObjection } from '../../controller/refusal.ts'
 import type { ConfigProblemReason } from '../../crds/config.ts'
 import { parseAddress } from '../../net/address.ts'
 import { type ClaimedBecause, formatBecause } from '../../speaker/layer2/record.ts'
-import type { SpeakerEvent } from '../../speaker/plan.ts'
 import { formatNodeRefusal, type NodeRefusal, type Refusal } from '../../speaker/refusal.ts'
 import type { SessionReason } from '../../speaker/routing/session-words.ts'
+import type { SpeakerEvent } from '../../speaker/situation.ts'
 import { readPage, root } from './pages.ts'
 
 /*

@@ -34,8 +34,9 @@ import {
   suspicionSettings,
 } from '../../speaker/layer2/suspicion.ts'
 import { type Assumptions, assume, cautionOf, electOwners, settleAssumptions } from '../../speaker/layer2/takeover.ts'
-import { claimOf, plan, type RipeKey, type SpeakerAction, type WireState } from '../../speaker/plan.ts'
+import { plan } from '../../speaker/plan.ts'
 import type { RefusedService } from '../../speaker/refusal.ts'
+import { claimOf, type RipeKey, type SpeakerAction, type WireState } from '../../speaker/situation.ts'
 import type { Change, ClusterConfig } from './api-server.ts'
 import type { Machine } from './machine.ts'
 import type { WireHalf, WireNews } from './wire-half.ts'
