@@ -1,4 +1,4 @@
-import { apiVersion } from '../crds/resources.ts'
+import { apiVersion, configLists } from '../crds/resources.ts'
 import { fieldOf, identityOf, textOf, textsOf } from '../kube/json.ts'
 import { configKinds, listNameOf } from './lists.ts'
 import type { Lists } from './snapshot.ts'
@@ -61,12 +61,7 @@ function changeableKind(object: unknown): ChangeableKind | undefined {
 }
 
 const listNames: Readonly<Record<ChangeableKind, keyof Lists>> = {
-  IPAddressPool: 'ipAddressPools',
-  L2Advertisement: 'l2Advertisements',
-  BGPAdvertisement: 'bgpAdvertisements',
-  BGPPeer: 'bgpPeers',
-  BFDProfile: 'bfdProfiles',
-  Community: 'communities',
+  ...configLists,
   Service: 'services',
   Node: 'nodes',
   Namespace: 'namespaces',

@@ -7,19 +7,19 @@ import {
   parseL2Advertisement,
 } from '../crds/parse.ts'
 import type { ParsedResource } from '../crds/parsed.ts'
-import { apiVersion } from '../crds/resources.ts'
+import { apiVersion, configLists } from '../crds/resources.ts'
 import { fieldOf, identityOf, textOf } from '../kube/json.ts'
 import { parseLease } from '../kube/lease-record.ts'
 import type { Lists } from './snapshot.ts'
 
 /** The kinds that admins write, as parsed each on its own. */
 export const configKinds = {
-  IPAddressPool: { list: 'ipAddressPools', parse: parseIPAddressPool },
-  L2Advertisement: { list: 'l2Advertisements', parse: parseL2Advertisement },
-  BGPAdvertisement: { list: 'bgpAdvertisements', parse: parseBGPAdvertisement },
-  BGPPeer: { list: 'bgpPeers', parse: parseBGPPeer },
-  BFDProfile: { list: 'bfdProfiles', parse: parseBFDProfile },
-  Community: { list: 'communities', parse: parseCommunityResource },
+  IPAddressPool: { list: configLists.IPAddressPool, parse: parseIPAddressPool },
+  L2Advertisement: { list: configLists.L2Advertisement, parse: parseL2Advertisement },
+  BGPAdvertisement: { list: configLists.BGPAdvertisement, parse: parseBGPAdvertisement },
+  BGPPeer: { list: configLists.BGPPeer, parse: parseBGPPeer },
+  BFDProfile: { list: configLists.BFDProfile, parse: parseBFDProfile },
+  Community: { list: configLists.Community, parse: parseCommunityResource },
 } as const satisfies Readonly<
   Record<string, { list: keyof Lists; parse: (object: unknown) => ParsedResource<unknown> | undefined }>
 >

@@ -18,9 +18,17 @@ export async function readSnapshot(transport: Transport, namespace: string): Pro
   return snapshotOf(lists, namespace, takenAtMs)
 }
 
-/** The lists that a snapshot is made of. */
+/** The lists that a snapshot is made of, and when. */
 export async function readLists(transport: Transport, namespace: string): Promise<ListsRead> {
-  const list = (path: string): Promise<readonly unknown[]> => listAll(transport, path)
+  const lists = await listsFrom(path => listAll(transport, path), namespace)
+  return { lists, takenAtMs: await clusterTimeMs(transport) }
+}
+
+/** The lists that a snapshot is made of, as `list` reads each path. */
+export async function listsFrom(
+  list: (path: string) => Promise<readonly unknown[]>,
+  namespace: string,
+): Promise<Lists> {
   const configured = (kind: Parameters<typeof resourcePath>[0]) => list(resourcePath(kind, namespace))
   const requests: { readonly [Kind in keyof Lists]: Promise<readonly unknown[]> } = {
     ipAddressPools: configured('IPAddressPool'),
@@ -37,11 +45,8 @@ export async function readLists(transport: Transport, namespace: string): Promis
     nodes: list('/api/v1/nodes'),
     namespaces: list('/api/v1/namespaces'),
   }
-  const entries = await Promise.all(
-    Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const),
-  )
-  const lists = Object.fromEntries(entries) as unknown as Lists
-  return { lists, takenAtMs: await clusterTimeMs(transport) }
+  const entries = Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const)
+  return Object.fromEntries(await Promise.all(entries)) as unknown as Lists
 }
 
 /** All objects of a list, page by page. */

@@ -1,6 +1,6 @@
 import type { ConfigKind } from '../crds/config.ts'
 import { parseConfig } from '../crds/parse.ts'
-import { apiGroup, apiVersion, type ConfigResources, plurals } from '../crds/resources.ts'
+import { apiGroup, apiVersion, type ConfigResources, configLists, plurals } from '../crds/resources.ts'
 import { unknownFields } from '../crds/unknown-fields.ts'
 import { fieldOf, textOf } from '../kube/json.ts'
 import { parseService } from '../kube/service.ts'
@@ -37,14 +37,7 @@ export interface Validation {
   readonly problems: readonly ManifestProblem[]
 }
 
-const listNames: Readonly<Record<string, keyof ConfigResources>> = {
-  IPAddressPool: 'ipAddressPools',
-  L2Advertisement: 'l2Advertisements',
-  BGPAdvertisement: 'bgpAdvertisements',
-  BGPPeer: 'bgpPeers',
-  BFDProfile: 'bfdProfiles',
-  Community: 'communities',
-}
+const listNames: Readonly<Record<string, keyof ConfigResources>> = configLists
 
 /** Everything that is wrong with the manifests, in the order of the files. `unreadable` are those found while reading them. */
 export function validate(

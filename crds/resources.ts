@@ -1,4 +1,5 @@
 import type { Condition } from '../kube/service.ts'
+import type { ConfigKind } from './config.ts'
 
 /*
  * The objects as they arrive and as they are written: nothing is certain to be there. Only parse.ts and those who write
@@ -188,3 +189,13 @@ export interface ConfigResources {
   readonly bfdProfiles?: readonly Resource<BFDProfileSpec>[]
   readonly communities?: readonly Resource<CommunitySpec>[]
 }
+
+/** Under which name the objects of each kind stand there. */
+export const configLists = {
+  IPAddressPool: 'ipAddressPools',
+  L2Advertisement: 'l2Advertisements',
+  BGPAdvertisement: 'bgpAdvertisements',
+  BGPPeer: 'bgpPeers',
+  BFDProfile: 'bfdProfiles',
+  Community: 'communities',
+} as const satisfies Readonly<Record<ConfigKind, keyof ConfigResources>>

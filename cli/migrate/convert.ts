@@ -1,7 +1,7 @@
 import type { ConfigKind } from '../../crds/config.ts'
 import { parseConfig } from '../../crds/parse.ts'
 import type { ConfigVerdict } from '../../crds/resolve.ts'
-import { apiVersion, type ConfigResources } from '../../crds/resources.ts'
+import { apiVersion, type ConfigResources, configLists } from '../../crds/resources.ts'
 import { fieldOf, listOf, textOf, textsOf } from '../../kube/json.ts'
 import { advertisementSpec, bfdProfileSpec, communitySpec, poolSpec } from './fields.ts'
 import { peerSpec } from './peer.ts'
@@ -167,19 +167,10 @@ function selectedKeys(objects: readonly SourceObject[]): ReadonlySet<string> {
   )
 }
 
-const listNames: Readonly<Record<ConfigKind, keyof ConfigResources>> = {
-  IPAddressPool: 'ipAddressPools',
-  L2Advertisement: 'l2Advertisements',
-  BGPAdvertisement: 'bgpAdvertisements',
-  BGPPeer: 'bgpPeers',
-  BFDProfile: 'bfdProfiles',
-  Community: 'communities',
-}
-
 /** What Berth would say of them when they are all there is. */
 function problemsOf(objects: readonly BerthObject[], namespace: string): readonly ConfigVerdict[] {
   // A kind that is not there at all would count as one that is not known.
-  const lists = Object.entries(listNames).map(([kind, list]) => [list, objects.filter(one => one.kind === kind)])
+  const lists = Object.entries(configLists).map(([kind, list]) => [list, objects.filter(one => one.kind === kind)])
   return parseConfig(Object.fromEntries(lists) as ConfigResources, { namespace }).verdicts.filter(({ ready }) => !ready)
 }
 

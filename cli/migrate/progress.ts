@@ -1,6 +1,6 @@
 import { planService } from '../../controller/plan.ts'
 import { isOfClass, shownAddresses } from '../../controller/request.ts'
-import type { ConfigKind } from '../../crds/config.ts'
+import { configLists } from '../../crds/resources.ts'
 import { fieldOf, identityOf, listOf, textOf } from '../../kube/json.ts'
 import type { Service } from '../../kube/service.ts'
 import { formatAddress } from '../../net/address.ts'
@@ -61,15 +61,6 @@ export interface Progress {
   readonly adopted: number
 }
 
-const listNames: Readonly<Record<ConfigKind, keyof Lists>> = {
-  IPAddressPool: 'ipAddressPools',
-  L2Advertisement: 'l2Advertisements',
-  BGPAdvertisement: 'bgpAdvertisements',
-  BGPPeer: 'bgpPeers',
-  BFDProfile: 'bfdProfiles',
-  Community: 'communities',
-}
-
 /** Where the cluster stands on its way, and what each Service would keep at its end. */
 export function progressOf(
   cluster: Cluster,
@@ -127,7 +118,7 @@ function comparedWith(lists: Lists, objects: readonly BerthObject[]): Progress['
   const other: string[] = []
   for (const object of objects) {
     const name = object.metadata.name
-    const there = listOf(lists[listNames[object.kind]]).find(one => identityOf(one)?.name === name)
+    const there = listOf(lists[configLists[object.kind]]).find(one => identityOf(one)?.name === name)
     if (there === undefined) missing.push(object)
     else if (!holds(fieldOf(there, 'spec') ?? {}, object.spec)) other.push(`${object.kind} ${name}`)
   }
@@ -146,12 +137,12 @@ function holds(there: unknown, wanted: unknown): boolean {
 }
 
 function withObjects(lists: Lists, objects: readonly BerthObject[]): Lists {
-  const added = Map.groupBy(objects, ({ kind }) => listNames[kind])
+  const added = Map.groupBy(objects, ({ kind }) => configLists[kind])
   return { ...lists, ...Object.fromEntries(Array.from(added, ([list, more]) => [list, [...lists[list], ...more]])) }
 }
 
 function withoutObjects(lists: Lists): Lists {
-  return { ...lists, ...Object.fromEntries(Object.values(listNames).map(list => [list, []])) }
+  return { ...lists, ...Object.fromEntries(Object.values(configLists).map(list => [list, []])) }
 }
 
 function isOffered(picture: Picture, service: Service): boolean {

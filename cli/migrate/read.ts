@@ -1,9 +1,7 @@
-import { type plurals, resourcePath } from '../../crds/resources.ts'
 import { isNotFound } from '../../kube/api-error.ts'
 import { fieldOf } from '../../kube/json.ts'
 import type { Query, Transport } from '../../kube/transport.ts'
-import { clusterTimeMs, listAll } from '../read.ts'
-import type { Lists } from '../snapshot.ts'
+import { clusterTimeMs, listAll, listsFrom } from '../read.ts'
 import type { Cluster } from './progress.ts'
 import { sourceOf } from './source.ts'
 
@@ -51,7 +49,7 @@ export async function readCluster(
   )
   const configMaps = (await Promise.all(maps)).flat().map(map => ({ ...(map as object), kind: 'ConfigMap' }))
   const [lists, announcers, deployments, takenAtMs] = await Promise.all([
-    readLists(list, namespace),
+    listsFrom(list, namespace),
     list('/apis/metallb.io/v1beta1/servicel2statuses'),
     list(`/apis/apps/v1/namespaces/${namespace}/deployments`),
     clusterTimeMs(transport),
@@ -65,27 +63,6 @@ export async function readCluster(
     metallb: [...objects, ...configMaps, ...namespaces],
     cluster: { lists, takenAtMs, announcers, deployments: berths },
   }
-}
-
-async function readLists(list: (path: string) => Promise<readonly unknown[]>, namespace: string): Promise<Lists> {
-  const own = (kind: keyof typeof plurals) => list(resourcePath(kind, namespace))
-  const requests: { readonly [Kind in keyof Lists]: Promise<readonly unknown[]> } = {
-    ipAddressPools: own('IPAddressPool'),
-    l2Advertisements: own('L2Advertisement'),
-    bgpAdvertisements: own('BGPAdvertisement'),
-    bgpPeers: own('BGPPeer'),
-    bfdProfiles: own('BFDProfile'),
-    communities: own('Community'),
-    sessionRecords: own('BGPSessionStatus'),
-    layer2Records: list(resourcePath('ServiceL2Status')),
-    leases: list(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`),
-    services: list('/api/v1/services'),
-    endpointSlices: list('/apis/discovery.k8s.io/v1/endpointslices'),
-    nodes: list('/api/v1/nodes'),
-    namespaces: list('/api/v1/namespaces'),
-  }
-  const entries = Object.entries(requests).map(async ([kind, objects]) => [kind, await objects] as const)
-  return Object.fromEntries(await Promise.all(entries)) as unknown as Lists
 }
 
 async function one(transport: Transport, path: string): Promise<readonly unknown[]> {
