@@ -33,8 +33,9 @@ function outcome(parsed: ParsedResource<unknown> | undefined): string {
   return parsed.problem ? 'used in part' : 'used'
 }
 
-test.each(ruleExamples)('what the API server says is said here too: $kind, $rule', ({ kind, good, bad, parsed }) => {
-  expect(outcome(parsers[kind](object(good)))).toBe('used')
+test.each(ruleExamples)('what the API server says is said here too: $kind, $rule', example => {
+  const { kind, good, kept, bad, parsed } = example
+  expect(outcome(parsers[kind](object(good)))).toBe(kept ?? 'used')
   expect(outcome(parsers[kind](object(bad)))).toBe(parsed ?? 'set aside')
 })
 
@@ -244,6 +245,19 @@ test('a BFDProfile with echo mode is in use without it, and says so', () => {
     reason: 'EchoModeUnsupported',
     message: expect.stringContaining('the profile is in use without it. Remove echoMode'),
   })
+})
+
+test('a BFDProfile with an echo interval of its own is in use, and says that it has no effect', () => {
+  const parsed = parseBFDProfile(object({ echoInterval: 70, transmitInterval: 80 }))
+  expect(parsed?.value?.transmitIntervalMs).toBe(80)
+  expect(parsed?.problem).toEqual({
+    reason: 'EchoModeUnsupported',
+    message: expect.stringContaining('echoInterval has no effect; everything else of the profile is in use. Remove'),
+  })
+  // What the schema writes where nobody has written anything.
+  expect(parseBFDProfile(object({ echoInterval: 50 }))?.problem).toBeUndefined()
+  const both = parseBFDProfile(object({ echoInterval: 70, echoMode: true }))?.problem?.message
+  expect(both).toContain('Remove echoMode')
 })
 
 describe('a BGPAdvertisement', () => {

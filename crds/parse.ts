@@ -270,6 +270,15 @@ const withoutEcho: ResourceProblem = {
     'Berth has no echo function of BFD; the profile is in use without it. Remove echoMode; a low transmitInterval and receiveInterval notice a dead peer as fast.',
 }
 
+const uselessEchoInterval: ResourceProblem = {
+  reason: 'EchoModeUnsupported',
+  message:
+    'Berth has no echo function of BFD, so echoInterval has no effect; everything else of the profile is in use. Remove echoInterval; what counts is transmitInterval and receiveInterval.',
+}
+
+/** The schema writes it into every profile, so with this value nobody need have asked for echo packets. */
+const defaultEchoIntervalMs = 50
+
 function readBFDProfile(spec: Field, metadata: ResourceMetadata): Read<BFDProfile> {
   const intervalMs = { min: 10, max: 60_000 }
   const value: BFDProfile = {
@@ -277,10 +286,15 @@ function readBFDProfile(spec: Field, metadata: ResourceMetadata): Read<BFDProfil
     receiveIntervalMs: integerAt(child(spec, 'receiveInterval'), intervalMs) ?? 300,
     transmitIntervalMs: integerAt(child(spec, 'transmitInterval'), intervalMs) ?? 300,
     detectMultiplier: integerAt(child(spec, 'detectMultiplier'), { min: 2, max: 255 }) ?? 3,
-    echoIntervalMs: integerAt(child(spec, 'echoInterval'), intervalMs) ?? 50,
+    echoIntervalMs: integerAt(child(spec, 'echoInterval'), intervalMs) ?? defaultEchoIntervalMs,
     echoMode: booleanAt(child(spec, 'echoMode'), false),
     passiveMode: booleanAt(child(spec, 'passiveMode'), false),
     minimumTtl: integerAt(child(spec, 'minimumTtl'), { min: 1, max: 254 }) ?? 254,
   }
-  return { value, problem: value.echoMode ? withoutEcho : undefined }
+  return { value, problem: echoProblem(value) }
+}
+
+function echoProblem({ echoMode, echoIntervalMs }: BFDProfile): ResourceProblem | undefined {
+  if (echoMode) return withoutEcho
+  return echoIntervalMs === defaultEchoIntervalMs ? undefined : uselessEchoInterval
 }

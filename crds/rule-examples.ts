@@ -11,6 +11,8 @@ export interface RuleExample {
   readonly bad: object
   /** Part of the API server's answer: what to write instead. */
   readonly answer: string
+  /** What parse.ts makes of the good spec where Berth has no use for what the rule is about. */
+  readonly kept?: 'used in part'
   /** What parse.ts makes of the bad spec where it does not set it aside, since it is clear what is meant. */
   readonly parsed?: 'used' | 'used in part'
 }
@@ -665,13 +667,14 @@ const peerRules: readonly Row[] = [
 const bfdRules: readonly RuleExample[] = [
   { field: 'receiveInterval', min: 10, max: 60_000 },
   { field: 'transmitInterval', min: 10, max: 60_000 },
-  { field: 'echoInterval', min: 10, max: 60_000 },
+  { field: 'echoInterval', min: 10, max: 60_000, kept: 'used in part' as const },
   { field: 'detectMultiplier', min: 2, max: 255 },
   { field: 'minimumTtl', min: 1, max: 254 },
-].flatMap(({ field, min, max }) => [
+].flatMap(({ field, min, max, ...more }) => [
   {
     rule: `${field} is at least ${min}`,
     kind: 'BFDProfile',
+    ...more,
     good: { [field]: min },
     bad: { [field]: min - 1 },
     answer: `${field} in body should be greater than or equal to ${min}`,
@@ -679,6 +682,7 @@ const bfdRules: readonly RuleExample[] = [
   {
     rule: `${field} is at most ${max}`,
     kind: 'BFDProfile',
+    ...more,
     good: { [field]: max },
     bad: { [field]: max + 1 },
     answer: `${field} in body should be less than or equal to ${max}`,
