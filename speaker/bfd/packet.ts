@@ -86,7 +86,7 @@ export interface ControlPacket {
 }
 
 /** Octets without authentication. */
-export const mandatorySize = 24
+const mandatorySize = 24
 /** Where the digest of a signed packet begins. */
 export const digestOffset = mandatorySize + 8
 /** The longest packet that is read; with a section of any type it could have 255. */

@@ -97,8 +97,3 @@ function joinSequences(path: AsPath): AsPath {
   }
   return joined
 }
-
-/** In words for logs and tests: `64512 64513 {64514 64515}`. */
-export function formatAsPath(path: AsPath): string {
-  return path.map(({ kind, ases }) => (kind === 'set' ? `{${ases.join(' ')}}` : ases.join(' '))).join(' ')
-}

@@ -127,7 +127,7 @@ export function notification(error: ErrorName, data: Uint8Array = noOctets): Not
   return { code, subcode, data }
 }
 
-export function isError(problem: Notification, error: ErrorName): boolean {
+function isError(problem: Notification, error: ErrorName): boolean {
   const [code, subcode] = errors[error]
   return problem.code === code && problem.subcode === subcode
 }
