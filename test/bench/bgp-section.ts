@@ -4,6 +4,7 @@ import { frr as frrMake } from '../interop/frr.ts'
 import { whyNotInstalled } from '../interop/router.ts'
 import { startLab } from '../lab/lab.ts'
 import { benchApi } from './api.ts'
+import { measureClientOutage } from './bgp/client-outage.ts'
 import { measureDeadPeer } from './bgp/dead-peer.ts'
 import { type AnnouncerResult, type MeasureOptions, measureAnnouncer } from './bgp/measure.ts'
 import { type BgpNumbers, bgpText } from './bgp/report.ts'
@@ -24,10 +25,16 @@ export async function bgpSection(options: {
     const obstacle = await whyNotInstalled(make)
     if (obstacle !== undefined) throw new Error(obstacle)
   }
-  return bgpText(await measure(options))
+  // After the large cluster is gone: what it leaves to collect would be in the way.
+  const numbers = await measure(options)
+  const clientOutagesMs = await measureClientOutage({ cuts: options.quick ? 3 : 15, progress: options.progress })
+  return bgpText({ ...numbers, clientOutagesMs })
 }
 
-async function measure({ quick, progress }: Parameters<typeof bgpSection>[0]): Promise<BgpNumbers> {
+async function measure({
+  quick,
+  progress,
+}: Parameters<typeof bgpSection>[0]): Promise<Omit<BgpNumbers, 'clientOutagesMs'>> {
   const routes = quick ? 500 : 5_000
   await using controlPlane = await startControlPlane({ addresses: [apiServer.host], progress })
   await using lab = await startLab({ nodes: 1, controlPlane, progress })

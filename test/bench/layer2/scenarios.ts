@@ -10,13 +10,13 @@ export interface Scenario {
   run(stage: Stage, victim: LabNode): Promise<Seen>
 }
 
-const apiAwayMs = 15_000
-const partitionMs = 15_000
+const apiAwayMs = 60_000
+const partitionMs = 40_000
 
 /** A node dies at once, with everything on it. */
 export const powerCut: Scenario = {
   name: 'power cut',
-  runs: 10,
+  runs: 20,
   run: async (stage, victim) => {
     const seen = await see(stage, victim, async () => await victim.powerOff())
     await backToLife(stage, victim)
@@ -27,7 +27,7 @@ export const powerCut: Scenario = {
 /** The speakers do not hear each other on the segment, while the API server and the client hear all of them. */
 export const partition: Scenario = {
   name: `segment cut between all nodes for ${partitionMs / 1000} s`,
-  runs: 2,
+  runs: 3,
   run: async stage =>
     await see(stage, undefined, async () => {
       await isolate(stage, 'on')
@@ -40,7 +40,7 @@ export const scenarios: readonly Scenario[] = [
   powerCut,
   {
     name: 'kill -9',
-    runs: 5,
+    runs: 10,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => await speakerOn(stage, victim).kill())
       await stage.start(victim)
@@ -49,7 +49,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'SIGSTOP, SIGCONT after 3 s',
-    runs: 4,
+    runs: 8,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         speakerOn(stage, victim).freeze()
@@ -59,7 +59,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'SIGTERM',
-    runs: 5,
+    runs: 10,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => await speakerOn(stage, victim).stop())
       await stage.start(victim)
@@ -68,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'node back',
-    runs: 3,
+    runs: 8,
     run: async (stage, victim) => {
       await victim.powerOff()
       await delay(stage.contender.observeMs)
@@ -80,7 +80,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'link down for 0.5 s',
-    runs: 4,
+    runs: 8,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         await victim.cutSegment()
@@ -91,7 +91,7 @@ export const scenarios: readonly Scenario[] = [
   partition,
   {
     name: `API server away for ${apiAwayMs / 1000} s`,
-    runs: 1,
+    runs: 2,
     run: async stage =>
       await see(stage, undefined, async () => {
         stage.lab.apiRelay.pause()
@@ -101,7 +101,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'the same, and a power cut in the middle',
-    runs: 1,
+    runs: 2,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => {
         stage.lab.apiRelay.pause()
@@ -116,7 +116,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'rolling restart of all',
-    runs: 2,
+    runs: 4,
     run: async stage =>
       await see(stage, undefined, async () => {
         for (const node of stage.lab.nodes) {

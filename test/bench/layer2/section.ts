@@ -13,14 +13,14 @@ type Progress = (line: string) => void
 
 /**
  * How long nobody answers, and how long two do, whatever happens to a node: Berth's layer 2, and MetalLB's beside it.
- * BERTH_BENCH_NODES=3,5,20 says in which clusters (3,5 unless told), BERTH_BENCH_RUNS=4 how many times as often each thing is done.
+ * BERTH_BENCH_NODES=3,5,20 says in which clusters (3,5,20 unless told), BERTH_BENCH_RUNS=2 how many times as often each thing is done.
  */
 export async function layer2Section(options: {
   readonly quick: boolean
   readonly progress: Progress
 }): Promise<string> {
   const { quick, progress } = options
-  const sizes = (process.env['BERTH_BENCH_NODES'] ?? (quick ? '3' : '3,5')).split(',').map(Number)
+  const sizes = (process.env['BERTH_BENCH_NODES'] ?? (quick ? '3' : '3,5,20')).split(',').map(Number)
   const times = Number(process.env['BERTH_BENCH_RUNS'] ?? 1)
   const outcomes: Outcome[] = []
   const runsOf = (scenario: Scenario): number => (quick ? 1 : scenario.runs * times)
@@ -30,7 +30,10 @@ export async function layer2Section(options: {
       await onStage(lab, await berth(lab), progress, async stage => {
         // The first size is looked at from all sides, the others for what may depend on the number of nodes.
         const chosen = index === 0 ? scenarios : [powerCut]
-        for (const scenario of chosen) outcomes.push(await measure(stage, scenario, runsOf(scenario), progress))
+        const share = index === 0 ? 1 : 0.5
+        for (const scenario of chosen) {
+          outcomes.push(await measure(stage, scenario, Math.ceil(runsOf(scenario) * share), progress))
+        }
       })
     })
   }
@@ -39,12 +42,12 @@ export async function layer2Section(options: {
       outcomes.push(await measure(stage, powerCut, runsOf(powerCut), progress))
     })
     await onStage(lab, await metallb(lab), progress, async stage => {
-      outcomes.push(await measure(stage, powerCut, quick ? 1 : 4 * times, progress))
+      outcomes.push(await measure(stage, powerCut, quick ? 1 : 6 * times, progress))
       outcomes.push(await measure(stage, partition, 1, progress))
     })
   })
   const rest: Layer2Numbers['rest'][number][] = []
-  for (const nodes of quick ? [3] : [3, 20]) rest.push(...(await restOf(nodes, quick ? 10 : 60, progress)))
+  for (const nodes of quick ? [3] : [3, 20]) rest.push(...(await restOf(nodes, quick ? 10 : 40, progress)))
   return layer2Text({ outcomes, rest })
 }
 
