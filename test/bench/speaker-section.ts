@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { startControlPlane } from '../control-plane/control-plane.ts'
 import { startLab } from '../lab/lab.ts'
 import { type BenchApi, benchApi } from './api.ts'
@@ -36,6 +38,7 @@ export async function speakerSection(options: {
   const theirs = await measure(api, metallb, metallbStatusPath, services, options.progress)
   const results = [ours, theirs]
   api.close()
+  const floor = await nodeItself()
   const rows = results.map(result => [
     result.name,
     `${number(result.allAnnouncedSeconds, 1)} s`,
@@ -51,8 +54,8 @@ over ten seconds.
 
 ${table(['speaker', 'all recorded', 'peak memory', 'memory at rest', 'of a core at rest'], rows)}
 
-What remains of Berth's is Node itself (about 45 MB before the first line runs) and a second thread with a heap of its
-own (about 15 MB), which is the price for answering while the first one parses.
+Of Berth's, ${number(floor.bareMB)} MB are Node itself before the first line runs, and ${number(floor.threadMB)} MB a second thread before its first line: that is the
+price for answering while the first one parses. The rest is the bundle, and what is known of ${number(services)} Services and their endpoints.
 `
 }
 
@@ -94,6 +97,17 @@ async function idleCpuShare(program: Program): Promise<number> {
   const before = await program.cpuSeconds()
   await new Promise(wake => setTimeout(wake, 10_000))
   return ((await program.cpuSeconds()) - before) / 10
+}
+
+/** What a Node takes that does nothing, and what a thread that does nothing adds to it. */
+async function nodeItself(): Promise<{ readonly bareMB: number; readonly threadMB: number }> {
+  const tell = 'console.log(process.memoryUsage().rss); process.exit()'
+  const idle = JSON.stringify('setInterval(() => {}, 1e6)')
+  const threaded = `new (require('node:worker_threads').Worker)(${idle}, { eval: true }).once('online', () => { ${tell} })`
+  const megabytes = async (script: string): Promise<number> =>
+    Number((await promisify(execFile)(process.execPath, ['-e', script])).stdout) / 1e6
+  const bareMB = await megabytes(tell)
+  return { bareMB, threadMB: (await megabytes(threaded)) - bareMB }
 }
 
 /** Waits until a kind that was just defined can be watched. */
