@@ -44,7 +44,10 @@ function encodeSegment({ kind, ases }: AsPathSegment, fourOctetAs: boolean): Uin
   return writer.finish()
 }
 
-/** Throws Malformed for an unknown kind, an empty segment or one that runs past the end (RFC 7606 §7.2). */
+/**
+ * Throws Malformed for an unknown kind, an empty segment or one that runs past the end (RFC 7606 §7.2), and for AS 0,
+ * which is nobody's (RFC 7607 §2).
+ */
 export function decodeAsPath(octets: Uint8Array, fourOctetAs: boolean): AsPath {
   const reader = new Reader(octets)
   const path: AsPathSegment[] = []
@@ -54,6 +57,7 @@ export function decodeAsPath(octets: Uint8Array, fourOctetAs: boolean): AsPath {
     if (type !== segmentTypes.set && type !== segmentTypes.sequence) throw new Malformed(`AS_PATH segment type ${type}`)
     if (count === 0) throw new Malformed('empty AS_PATH segment')
     const ases = Array.from({ length: count }, () => (fourOctetAs ? reader.uint32() : reader.uint16()))
+    if (ases.includes(0)) throw new Malformed('AS 0 in AS_PATH')
     path.push({ kind: type === segmentTypes.set ? 'set' : 'sequence', ases })
   }
   return path

@@ -154,7 +154,7 @@ export const attributeRows: { readonly [Name in KnownAttribute]-?: AttributeRow<
     decode: (octets, { fourOctetAs }) => readAggregator(octets, fourOctetAs),
     encode: (aggregator, { fourOctetAs }) => writeAggregator(aggregator, fourOctetAs),
     whenMalformed: 'attribute-discard',
-    error: 'attributeLengthError',
+    error: 'optionalAttributeError',
   },
   communities: {
     type: 8,
@@ -321,9 +321,12 @@ function writeUint32(value: number): Uint8Array {
   return new Writer(4).uint32(value).finish()
 }
 
+/** Throws Malformed for AS 0 too (RFC 7607 §2). */
 function readAggregator(octets: Uint8Array, fourOctetAs: boolean): Aggregator {
   const reader = readExactly(octets, fourOctetAs ? 8 : 6)
-  return { as: fourOctetAs ? reader.uint32() : reader.uint16(), address: addressFromBytes(reader.bytes(4)) }
+  const as = fourOctetAs ? reader.uint32() : reader.uint16()
+  if (as === 0) throw new Malformed('aggregated by AS 0')
+  return { as, address: addressFromBytes(reader.bytes(4)) }
 }
 
 function writeAggregator({ as, address }: Aggregator, fourOctetAs: boolean): Uint8Array {

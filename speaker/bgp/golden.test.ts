@@ -54,7 +54,8 @@ for (const make of makes) {
       test('every message means the same after it was written again', () => {
         for (const message of messages) {
           const [again] = takeFrames(noOctets, encodeMessage(message, { fourOctetAs: true })).frames
-          expect(again && decode(again, internal)).toEqual(message)
+          const told = message.kind === 'update' ? { ...message, problems: [] } : message
+          expect(again && decode(again, internal)).toEqual(told)
         }
       })
 
@@ -77,15 +78,23 @@ for (const make of makes) {
       })
 
       test('its routes come with everything that was said of them, and go', () => {
-        expect(updates.flatMap(({ problems }) => problems)).toEqual([])
+        const problems = updates.flatMap(update =>
+          update.problems.map(({ notification }) => formatNotification(notification)),
+        )
+        // Over IPv6 FRR 8.4 has no next hop for IPv4 routes, says 0.0.0.0, and is not believed (RFC 4271 §6.3).
+        const isAstray = make === 'frr' && session === 'large-as'
+        const invalid = 'UPDATE Message Error: Invalid NEXT_HOP Attribute'
+        expect(new Set(problems)).toEqual(new Set(isAstray ? [invalid] : []))
+        const own = ['198.51.100.0/24', '2001:db8:51::/48']
+        const believed = isAstray ? own.slice(1) : own
         const announced = updates.flatMap(({ update }) => announcedBy(update))
-        expect(announced).toEqual(expect.arrayContaining(['198.51.100.0/24', '2001:db8:51::/48']))
+        expect(own.filter(prefix => announced.includes(prefix))).toEqual(believed)
         const withdrawn = updates.flatMap(({ update: { withdrawn: gone, attributes } }) => [
           ...gone,
           ...(attributes.mpUnreach?.kind === 'unicast' ? attributes.mpUnreach.withdrawn : []),
         ])
         expect(withdrawn.map(formatPrefix)).toEqual(expect.arrayContaining(['198.51.100.0/24', '2001:db8:51::/48']))
-        const decorated = updates.find(({ update }) => announcedBy(update).includes('198.51.100.0/24'))
+        const decorated = updates.find(({ update }) => announcedBy(update).includes(believed[0] ?? ''))
         expect(decorated?.update.attributes).toMatchObject({
           origin: make === 'gobgp' ? 'INCOMPLETE' : 'IGP',
           multiExitDisc: 50,

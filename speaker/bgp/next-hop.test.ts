@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Address, formatAddress, parseAddress } from '../../net/address.ts'
-import { isLinkLocal, nextHopsOf, parseSocketAddress } from './next-hop.ts'
+import { isHostAddress, isLinkLocal, nextHopsOf, parseSocketAddress } from './next-hop.ts'
 import type { NextHops } from './route.ts'
 
 function address(text: string): Address {
@@ -57,4 +57,13 @@ test('what a socket calls an address', () => {
 test('link-local is fe80::/10, and nothing of IPv4', () => {
   const rows = ['fe80::1', 'febf::1', 'fec0::1', '2001:db8::1', '169.254.1.1']
   expect(rows.map(text => isLinkLocal(address(text)))).toEqual([true, true, false, false, false])
+})
+
+test('no host is this network, a host itself, a group or what is reserved, nor IPv6’s name for those', () => {
+  const none = ['0.0.0.0', '0.1.2.3', '127.0.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1']
+  const mapped = ['::ffff:0.0.0.0', '::ffff:127.0.0.1', '::ffff:239.1.1.1']
+  const some = ['1.0.0.1', '10.0.0.1', '126.255.255.255', '128.0.0.1', '169.254.0.1', '223.255.255.255']
+  const others = ['::2', '::ffff:10.0.0.1', 'fe80::1', 'fd00::1', '2001:db8::1', 'feff::1']
+  const hosts = [...none, ...mapped, ...some, ...others].filter(text => isHostAddress(address(text)))
+  expect(hosts).toEqual([...some, ...others])
 })

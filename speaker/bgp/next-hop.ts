@@ -40,6 +40,22 @@ export function isLinkLocal({ family, value }: Address): boolean {
   return family === 'IPv6' && value >> 118n === 0xfe80n >> 6n
 }
 
+/**
+ * Whether packets can be sent to one host there, which makes a next hop "syntactically correct" (RFC 4271 §6.3): not to
+ * "this network", a host itself, groups or what is reserved. An IPv4-mapped one is what it maps: IPv6 routes have such
+ * over IPv4 sessions (RFC 4798 §2), and FRR sends them where the link has no IPv6 address.
+ */
+export function isHostAddress({ family, value }: Address): boolean {
+  if (family === 'IPv4') return isHostIPv4(value)
+  if (value >> 32n === 0xffffn) return isHostIPv4(value & 0xffff_ffffn)
+  return value > 1n && value >> 120n !== 0xffn
+}
+
+function isHostIPv4(value: bigint): boolean {
+  const first = value >> 24n
+  return first !== 0n && first !== 127n && first < 224n
+}
+
 /** A socket's text for an address: a zone behind it, or IPv4 inside IPv6, as sockets of both families write it. */
 export function parseSocketAddress(text: string | undefined): Address | undefined {
   const [plain = ''] = (text ?? '').split('%')

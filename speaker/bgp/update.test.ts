@@ -218,6 +218,26 @@ describe('towards a speaker of two-octet AS numbers (RFC 6793)', () => {
     })
   })
 
+  test('AS 0 is nobody’s, and in AS4_PATH or AS4_AGGREGATOR costs only that', () => {
+    const head = '40 01 01 00'
+    const hop = '40 03 04 c0000201'
+    const trans = '40 02 04 02 01 5ba0'
+    const rows = [
+      ['0000 0012', `40 02 04 02 01 0000 ${hop}`, 'treat-as-withdraw', 2],
+      ['0000 001b', `${trans} ${hop} c0 07 06 0000 c0000209`, 'attribute-discard', 7],
+      ['0000 001b', `${trans} ${hop} c0 11 06 02 01 00000000`, 'attribute-discard', 17],
+      ['0000 001d', `${trans} ${hop} c0 12 08 00000000 c0000209`, 'attribute-discard', 18],
+    ] as const
+    for (const [lengths, rest, handling, type] of rows) {
+      const decoded = decodeUpdate(hex(`${lengths} ${head} ${rest} 20 cb007101`), old)
+      expect(decoded).toMatchObject({ ok: true, value: { problems: [{ handling, type }] } })
+      const kept = decoded.ok ? decoded.value.update : undefined
+      const isKept = handling === 'attribute-discard'
+      expect(kept?.attributes).toEqual(isKept ? { ...basics, asPath: sequence([23456]) } : {})
+      expect(kept?.nlri.length).toBe(isKept ? 1 : 0)
+    }
+  })
+
   test('a new speaker’s AS4_PATH counts for nothing', () => {
     const bytes = hex(
       '0000 001d 40 01 01 00  40 02 06 02 01 0000fc00  40 03 04 c0000201 c0 11 06 02 01 00000001 20 cb007101',
@@ -243,7 +263,7 @@ test('any UPDATE survives its encoding', () => {
   const path = fc.array(
     fc.record({
       kind: fc.constantFrom('set' as const, 'sequence' as const),
-      ases: fc.array(uint32, { minLength: 1, maxLength: 20 }),
+      ases: fc.array(fc.integer({ min: 1, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 20 }),
     }),
     { maxLength: 3 },
   )

@@ -15,6 +15,8 @@ import {
   resolveAs4,
   type UnknownAttribute,
 } from './attributes.ts'
+import type { MpReach } from './multiprotocol.ts'
+import { isHostAddress, isLinkLocal } from './next-hop.ts'
 import { decodePrefixes, encodePrefixes } from './nlri.ts'
 import { type ErrorName, type Notification, notification, refused } from './notification.ts'
 import { joinOctets } from './octets.ts'
@@ -91,7 +93,11 @@ export function decodeUpdate(body: Uint8Array, context: UpdateContext): Decoded<
   if (!list.ok) return list
   const { attributes } = list.value
   const { withdrawn, nlri } = prefixes.value
-  const problems = [...list.value.problems, ...missingAttributes(list.value, nlri)]
+  const problems = [
+    ...list.value.problems,
+    ...missingAttributes(list.value, nlri),
+    ...impossibleNextHops(list.value, nlri),
+  ]
   const fatal = problems.find(({ handling }) => handling === 'treat-as-withdraw')
   const update = { withdrawn, attributes, nlri }
   if (!fatal) return { ok: true, value: { update, problems } }
@@ -133,10 +139,30 @@ function missingAttributes(list: AttributeList, nlri: readonly AddressPrefix[]):
     })
 }
 
+/** Next hops that no router can have; a NEXT_HOP without routes in the fixed field counts for nothing (RFC 4760 §3). */
+function impossibleNextHops(
+  { attributes: { nextHop, mpReach }, seen }: AttributeList,
+  nlri: readonly AddressPrefix[],
+): readonly AttributeProblem[] {
+  const bad: KnownAttribute[] = []
+  if (nextHop && nlri.length > 0 && !isHostAddress(nextHop)) bad.push('nextHop')
+  if (mpReach && !leadsSomewhere(mpReach)) bad.push('mpReach')
+  return bad
+    .map(name => seen.get(attributeRows[name].type))
+    .filter(raw => raw !== undefined)
+    .map(raw => problemOf('treat-as-withdraw', 'invalidNextHop', raw))
+}
+
+/** On a link without global addresses BIRD says :: and its link-local address beside it. */
+function leadsSomewhere(reach: MpReach): boolean {
+  if (reach.kind === 'unknown' || isHostAddress(reach.nextHop)) return true
+  return reach.nextHop.value === 0n && reach.linkLocalNextHop !== undefined && isLinkLocal(reach.linkLocalNextHop)
+}
+
 interface AttributeList {
   readonly attributes: PathAttributes
-  /** Types that were there, in whatever state. */
-  readonly seen: ReadonlySet<number>
+  /** What was there, in whatever state, by type. */
+  readonly seen: ReadonlyMap<number, RawAttribute>
   readonly problems: readonly AttributeProblem[]
 }
 
@@ -156,7 +182,7 @@ function decodeAttributeList(octets: Uint8Array, context: UpdateContext): Decode
   const problems: AttributeProblem[] = []
   const found = new Map<KnownAttribute, unknown>()
   const unknown: UnknownAttribute[] = []
-  const seen = new Set<number>()
+  const seen = new Map<number, RawAttribute>()
   let offset = 0
   while (offset < octets.length) {
     const raw = readAttribute(octets.subarray(offset))
@@ -173,7 +199,7 @@ function decodeAttributeList(octets: Uint8Array, context: UpdateContext): Decode
       problems.push(problemOf('attribute-discard', 'malformedAttributeList', raw))
       continue
     }
-    seen.add(raw.type)
+    seen.set(raw.type, raw)
     if (name) {
       const judged = judge(name, raw, context)
       if ('code' in judged) return { ok: false, problem: judged }

@@ -1,5 +1,7 @@
+import { addressToBytes } from '../../net/address.ts'
 import { joinOctets } from '../../speaker/bgp/octets.ts'
 import { hex } from './bytes.ts'
+import { ip } from './values.ts'
 
 /*
  * Every error that RFC 7606 (with RFC 4271 §6.3 and what came after) finds in an UPDATE, and what becomes of it: for the
@@ -25,6 +27,12 @@ export const goodAttributes = `${origin} ${asPath} ${nextHop}`
 /** 203.0.113.1/32 */
 export const oneRoute = '20 cb007101'
 export const mpReach = '80 0e 0e 0001 01 04 c0000201 00 20 cb007101'
+/** MP_REACH_NLRI of 2001:db8::/32 with the next hops of these texts. */
+const mpReachBy = (...hops: readonly string[]) => {
+  const octets = hops.map(text => Buffer.from(addressToBytes(ip(text))).toString('hex'))
+  const size = (hops.length * 16).toString(16)
+  return `80 0e ${(10 + hops.length * 16).toString(16)} 0002 01 ${size} ${octets.join(' ')} 00 20 20010db8`
+}
 
 /** The body of an UPDATE of these attributes and routes, all in hexadecimal. */
 export function updateBody(attributes: string, nlri = oneRoute, withdrawn = ''): Uint8Array {
@@ -116,6 +124,48 @@ const rows: readonly (readonly [name: string, body: Uint8Array, outcome: string,
     updateBody(`${origin} ${asPath} 40 03 10 20010db8000000000000000000000001`),
     withdrawnFor(3),
   ],
+  // RFC 4271 §6.3: what is no host's address
+  ...['00000000', '00010203', '7f000001', 'e0000001', 'f0000001', 'ffffffff'].map(
+    hop => [`NEXT_HOP ${hop}`, updateBody(`${origin} ${asPath} 40 03 04 ${hop}`), withdrawnFor(3)] as const,
+  ),
+  [
+    'a NEXT_HOP that is private or of a link, which is no error',
+    updateBody(`${origin} ${asPath} 40 03 04 a9fe0001`),
+    '1 announced, 0 withdrawn',
+  ],
+  [
+    'NEXT_HOP 0.0.0.0 beside MP_REACH_NLRI alone, where it counts for nothing (RFC 4760 §3)',
+    updateBody(`${origin} ${asPath} 40 03 04 00000000 ${mpReach}`, ''),
+    '1 announced, 0 withdrawn',
+  ],
+  [
+    'an MP next hop 127.0.0.1',
+    updateBody(`${origin} ${asPath} 80 0e 0e 0001 01 04 7f000001 00 20 cb007101`, ''),
+    withdrawnFor(14),
+  ],
+  ...['::', '::1', 'ff02::1', '::ffff:0.0.0.0', '::ffff:127.0.0.1', '::ffff:224.0.0.1'].map(
+    hop =>
+      [`an MP next hop ${hop}`, updateBody(`${origin} ${asPath} ${mpReachBy(hop)}`, ''), withdrawnFor(14)] as const,
+  ),
+  ['MP next hops :: and ::1', updateBody(`${origin} ${asPath} ${mpReachBy('::', '::1')}`, ''), withdrawnFor(14)],
+  ...[['2001:db8::1'], ['fe80::1'], ['2001:db8::1', 'fe80::1'], ['::', 'fe80::1'], ['::ffff:192.0.2.1']].map(
+    hops =>
+      [
+        `MP next hops ${hops.join(' and ')}, which is no error`,
+        updateBody(`${origin} ${asPath} ${mpReachBy(...hops)}`, ''),
+        '1 announced, 0 withdrawn',
+      ] as const,
+  ),
+  [
+    'next hops in both places that are no host’s',
+    updateBody(`${origin} ${asPath} 40 03 04 00000000 ${mpReachBy('::1')}`),
+    '0 announced, 2 withdrawn; treat-as-withdraw 3, treat-as-withdraw 14',
+  ],
+  [
+    'an MP next hop ::1 and no route',
+    updateBody(`${origin} ${asPath} 80 0e 15 0002 01 10 00000000000000000000000000000001 00`, ''),
+    '3/8',
+  ],
   ['MULTI_EXIT_DISC of 3 octets', updateBody(`${goodAttributes} 80 04 03 000000`), withdrawnFor(4)],
   ['LOCAL_PREF from another AS, good or not', updateBody(`${goodAttributes} 40 05 01 00`), discarded(5)],
   ['LOCAL_PREF of 1 octet', updateBody(`${goodAttributes} 40 05 01 00`), withdrawnFor(5), 'internal'],
@@ -139,6 +189,12 @@ const rows: readonly (readonly [name: string, body: Uint8Array, outcome: string,
   ],
   ['AS4_PATH that is no path (RFC 6793 §6)', updateBody(`${goodAttributes} c0 11 01 02`), discarded(17)],
   ['AS4_AGGREGATOR of 6 octets', updateBody(`${goodAttributes} c0 12 06 fc00c0000201`), discarded(18)],
+  // RFC 7607: AS 0 is nobody's
+  ['AS_PATH with AS 0', updateBody(`${origin} 40 02 0a 02 02 0000fc00 00000000 ${nextHop}`), withdrawnFor(2)],
+  ['AS_PATH with AS 0 in a set', updateBody(`${origin} 40 02 06 01 01 00000000 ${nextHop}`), withdrawnFor(2)],
+  ['AGGREGATOR of AS 0', updateBody(`${goodAttributes} c0 07 08 00000000c0000201`), discarded(7)],
+  ['AS4_PATH with AS 0', updateBody(`${goodAttributes} c0 11 06 02 01 00000000`), discarded(17)],
+  ['AS4_AGGREGATOR of AS 0', updateBody(`${goodAttributes} c0 12 08 00000000c0000201`), discarded(18)],
   // §3 h
   [
     'a mild error and a worse one',
