@@ -126,7 +126,7 @@ function speakersOf({ snapshot }: Picture): readonly SpeakerView[] {
 }
 
 /** What is wrong with a Service, or undefined. What the programs wrote of it counts first: they know more than a look from outside. */
-export function troubleOf(picture: Picture, service: Service): TroubledService | undefined {
+function troubleOf(picture: Picture, service: Service): TroubledService | undefined {
   if (service.beingDeleted) return undefined
   const said = (type: string) => service.conditions.find(condition => condition.type === type)
   const { key } = service

@@ -230,7 +230,7 @@ describe('a request that is granted', () => {
     expect(addressesOf(ask(pools, { addresses: [address('192.0.2.3')] }))).toBe('a: 192.0.2.3')
   })
 
-  it('finds the next address of a full /12 and of a /48 as fast as that of a /24', () => {
+  it('finds the next address of a /12 and of a /48 behind the many that are taken', () => {
     const big = pool('big', ['10.64.0.0/12', '2001:db8::/48'], { avoidBuggyIPs: true })
     const ledger = createLedger([big])
     const six: FamilyWish = { kind: 'one', family: 'IPv6' }

@@ -16,12 +16,3 @@ export function parseCommunity(text: string): BGPCommunity | undefined {
   if (globalAdministrator > maxPart || data1 > maxPart || data2 > maxPart) return undefined
   return { kind: 'large', globalAdministrator, data1, data2 }
 }
-
-export function formatCommunity(community: BGPCommunity): string {
-  switch (community.kind) {
-    case 'standard':
-      return `${community.high}:${community.low}`
-    case 'large':
-      return `large:${community.globalAdministrator}:${community.data1}:${community.data2}`
-  }
-}

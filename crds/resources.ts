@@ -161,25 +161,6 @@ export interface CommunitySpec {
   readonly communities?: readonly { readonly name?: string; readonly value?: string }[]
 }
 
-export interface ServiceL2StatusStatus extends ResourceStatus {
-  readonly node?: string
-  readonly serviceName?: string
-  readonly serviceNamespace?: string
-  readonly addresses?: readonly string[]
-  readonly interfaces?: readonly { readonly name?: string }[]
-  /** RFC 3339. */
-  readonly since?: string
-}
-
-export interface ServiceBGPStatusStatus extends ResourceStatus {
-  readonly node?: string
-  readonly serviceName?: string
-  readonly serviceNamespace?: string
-  readonly peers?: readonly string[]
-  /** RFC 3339. */
-  readonly since?: string
-}
-
 /** All objects that admins write, as a list request or a directory of files gives them. */
 export interface ConfigResources {
   readonly ipAddressPools?: readonly Resource<IPAddressPoolSpec, IPAddressPoolStatus>[]

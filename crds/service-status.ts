@@ -3,13 +3,6 @@ import { type Address, parseAddress } from '../net/address.ts'
 import { child, type Field, FieldProblem, listAt, textAt } from './field.ts'
 import { metadataOf } from './metadata.ts'
 
-/** Labels by which the status objects of a node or of a Service are found. */
-export const statusLabels = {
-  node: 'berth.dev/node',
-  serviceName: 'berth.dev/service-name',
-  serviceNamespace: 'berth.dev/service-namespace',
-} as const
-
 /** A ServiceL2Status: what a node says it answers for. */
 export interface ServiceL2Status {
   /** `namespace/name` of the object. */

@@ -74,7 +74,7 @@ export function firstAddress(range: AddressRange): Address {
   return { family: range.family, value: range.first }
 }
 
-export function lastAddress(range: AddressRange): Address {
+function lastAddress(range: AddressRange): Address {
   return { family: range.family, value: range.last }
 }
 

@@ -11,9 +11,9 @@ import { score } from './election.ts'
  *   other insists within ten seconds, yields (§2.4 (b)): the other would not, had it not better reasons.
  */
 
-export const defendIntervalMs = 10_000
+const defendIntervalMs = 10_000
 /** A speaker may be told more often: it understands, and yields the second time where it cannot know better. */
-export const insistEveryMs = 1_500
+const insistEveryMs = 1_500
 
 export type ConflictVerdict =
   /** Stop answering. */

@@ -54,7 +54,7 @@ const askOthersAgainMs = 1_000
 /** RFC 5227's DEFEND_INTERVAL: how often one may argue. */
 const askStrangerAgainMs = 10_000
 /** After so long in touch with the API server a speaker that answers would have claimed the address. */
-export const claimPatienceMs = 2_000
+const claimPatienceMs = 2_000
 
 /**
  * What to do when the segment has been asked for an address that is to be taken over or announced for the first time.
