@@ -29,29 +29,15 @@ export interface StepOptions {
 
 /** From MetalLB to Berth. */
 export function stepsToBerth(conversion: Conversion, progress: Progress, { namespace }: StepOptions): readonly Step[] {
-  const { installation } = conversion
-  const { objects, speakers, nodes, layer2, services, adopted, controller, sessions } = progress
-  const helm = helmWith(progress, namespace)
-  // Not on every node runs a speaker: MetalLB's tell on how many.
-  const expected = installation.speaker?.scheduled || nodes.length
-  const installed = controller.alive && speakers.length >= expected
-  const written = objects.missing.length === 0
+  const { installation, objects } = conversion
+  const written = progress.objects.missing.length === 0
   const gone = installation.speaker === undefined || installation.speaker.scheduled === 0
-  const isHeld = installation.speaker?.nodeSelector[metallbLabel] !== undefined || gone
-  const isServing = controller.alive && controller.loadBalancerClass !== idleClass
-  const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
-  const byLayer2 = conversion.objects.some(({ kind }) => kind === 'L2Advertisement') || layer2.wanted > 0
-  const stopped = installation.controller === undefined || installation.controller.replicas === 0
+  const byLayer2 = objects.some(({ kind }) => kind === 'L2Advertisement') || progress.layer2.wanted > 0
   return [
-    {
-      title: 'Install Berth, told to leave every Service alone',
-      done: installed || isServing,
-      commands: [helm('upgrade --install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
-      note: `Wait until a speaker lives on every node: ${speakers.length} of ${expected}.`,
-    },
+    install(conversion, progress, namespace),
     {
       title: "Mark the nodes that are MetalLB's",
-      done: isHeld,
+      done: installation.speaker?.nodeSelector[metallbLabel] !== undefined || gone,
       commands: installation.speaker ? hold(installation.speaker) : [],
       note: 'Nothing happens yet: the label keeps its speakers where they are.',
     },
@@ -61,32 +47,11 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
       commands: [`kubectl berth migrate from-metallb --apply${namespaceFlag(namespace)}`],
       note:
         "Each of Berth's speakers begins with the addresses that MetalLB announces from the same node. " +
-        `Wait until all are announced: ${layer2.announced} of ${counted(layer2.wanted, 'Service')} at layer 2.`,
+        `Wait until all are announced: ${progress.layer2.announced} of ${counted(progress.layer2.wanted, 'Service')} at layer 2.`,
     },
-    {
-      title: "Stop MetalLB's controller, and let Berth's take the Services",
-      done: stopped && isServing && adopted >= services,
-      commands: [
-        ...(installation.controller ? [scale(installation.controller, 0)] : []),
-        helm(
-          'upgrade',
-          '--reuse-values',
-          `--set loadBalancerClass=${installation.controller?.loadBalancerClass ?? ''}`,
-        ),
-      ],
-      note: `Wait until all are taken over: ${adopted} of ${counted(services, 'Service')}. New ones wait meanwhile.`,
-    },
+    takeServices(conversion, progress, namespace),
     ...(byLayer2 ? [leaveLayer2(conversion, written)] : []),
-    {
-      title: `Let MetalLB's speakers go${byBGP ? ', node by node' : ''}`,
-      done: written && gone,
-      commands: byBGP
-        ? nodes.map(node => `kubectl label node ${node} ${metallbLabel}-`)
-        : [`kubectl label nodes --all ${metallbLabel}-`],
-      note: byBGP
-        ? `By BGP a node has one session with a router: it is MetalLB's until its speaker there is gone. Wait after each node until kubectl berth peers shows its sessions Established: ${sessions.established} of ${sessions.wanted} now.`
-        : 'They have nothing left to do.',
-    },
+    letSpeakersGo(conversion, progress, written && gone),
     {
       title: 'When all is well, take out MetalLB as it was put in',
       done: false,
@@ -96,51 +61,77 @@ export function stepsToBerth(conversion: Conversion, progress: Progress, { names
   ]
 }
 
+function install({ installation }: Conversion, progress: Progress, namespace: string): Step {
+  const { speakers, nodes, controller } = progress
+  const helm = helmWith(progress, namespace)
+  // Not on every node runs a speaker: MetalLB's tell on how many.
+  const expected = installation.speaker?.scheduled || nodes.length
+  const installed = controller.alive && speakers.length >= expected
+  return {
+    title: 'Install Berth, told to leave every Service alone',
+    done: installed || isServing(progress),
+    commands: [helm('upgrade --install', '--create-namespace', `--set loadBalancerClass=${idleClass}`)],
+    note: `Wait until a speaker lives on every node: ${speakers.length} of ${expected}.`,
+  }
+}
+
+function takeServices({ installation }: Conversion, progress: Progress, namespace: string): Step {
+  const { services, adopted } = progress
+  const helm = helmWith(progress, namespace)
+  const theirs = installation.controller
+  const stopped = theirs === undefined || theirs.replicas === 0
+  return {
+    title: "Stop MetalLB's controller, and let Berth's take the Services",
+    done: stopped && isServing(progress) && adopted >= services,
+    commands: [
+      ...(theirs ? [scale(theirs, 0)] : []),
+      helm('upgrade', '--reuse-values', `--set loadBalancerClass=${theirs?.loadBalancerClass ?? ''}`),
+    ],
+    note: `Wait until all are taken over: ${adopted} of ${counted(services, 'Service')}. New ones wait meanwhile.`,
+  }
+}
+
+function letSpeakersGo({ objects }: Conversion, { nodes, sessions }: Progress, done: boolean): Step {
+  const byBGP = objects.some(({ kind }) => kind === 'BGPPeer')
+  return {
+    title: `Let MetalLB's speakers go${byBGP ? ', node by node' : ''}`,
+    done,
+    commands: byBGP
+      ? nodes.map(node => `kubectl label node ${node} ${metallbLabel}-`)
+      : [`kubectl label nodes --all ${metallbLabel}-`],
+    note: byBGP
+      ? `By BGP a node has one session with a router: it is MetalLB's until its speaker there is gone. Wait after each node until kubectl berth peers shows its sessions Established: ${sessions.established} of ${sessions.wanted} now.`
+      : 'They have nothing left to do.',
+  }
+}
+
+/** Whether Berth's controller takes Services. */
+function isServing({ controller }: Progress): boolean {
+  return controller.alive && controller.loadBalancerClass !== idleClass
+}
+
 /** From Berth back to MetalLB, as long as MetalLB's objects are there. */
 export function stepsToMetalLB(
   conversion: Conversion,
   progress: Progress,
   { namespace }: StepOptions,
 ): readonly Step[] {
-  const { installation } = conversion
-  const { controller, speaker } = installation
+  const { controller } = conversion.installation
   const helm = helmWith(progress, namespace)
-  const back = speaker !== undefined && speaker.scheduled > 0
-  const { layer2 } = progress
-  const byBGP = conversion.objects.some(({ kind }) => kind === 'BGPPeer')
   const isMetalLBs = conversion.objects.some(({ kind }) => kind === 'L2Advertisement')
-  const byLayer2 = isMetalLBs || layer2.wanted > 0
-  const isIdle = progress.controller.loadBalancerClass === idleClass || !progress.controller.alive
+  const byLayer2 = isMetalLBs || progress.layer2.wanted > 0
   return [
     {
       title: "Stop Berth's controller from assigning, and let MetalLB's take the Services",
-      done: isIdle && (controller?.replicas ?? 0) > 0,
+      done: !isServing(progress) && (controller?.replicas ?? 0) > 0,
       commands: [
         helm('upgrade', '--reuse-values', `--set loadBalancerClass=${idleClass}`),
         ...(controller ? [scale(controller, 1)] : []),
       ],
       note: 'The addresses stand in the Services, and MetalLB takes them from there.',
     },
-    {
-      title: `Let MetalLB's speakers come back${byBGP ? ', node by node' : ''}`,
-      done: back,
-      commands: byBGP
-        ? progress.nodes.map(node => `kubectl label node ${node} ${metallbLabel}=true`)
-        : [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
-      note: byBGP
-        ? "With the label Berth gives a node's sessions up, and MetalLB's speaker comes. Wait after each node until its router has the session."
-        : 'They have nothing to do yet.',
-    },
-    ...(byLayer2
-      ? [
-          {
-            title: 'Give layer 2 back to MetalLB',
-            done: isMetalLBs && layer2.byMetalLB >= layer2.wanted,
-            commands: [`kubectl create -f ${savedAs}`],
-            note: `The file is from the way here. Wait until MetalLB announces: ${layer2.byMetalLB} of ${counted(layer2.wanted, 'Service')}.`,
-          },
-        ]
-      : []),
+    letSpeakersComeBack(conversion, progress),
+    ...(byLayer2 ? [giveLayer2Back(progress, isMetalLBs)] : []),
     {
       title: 'Take Berth out',
       done: progress.speakers.length === 0,
@@ -151,6 +142,30 @@ export function stepsToMetalLB(
       note: 'Pools and the rest stay, should you come again. docs/install.md says what else does.',
     },
   ]
+}
+
+function letSpeakersComeBack({ installation, objects }: Conversion, { nodes }: Progress): Step {
+  const { speaker } = installation
+  const byBGP = objects.some(({ kind }) => kind === 'BGPPeer')
+  return {
+    title: `Let MetalLB's speakers come back${byBGP ? ', node by node' : ''}`,
+    done: speaker !== undefined && speaker.scheduled > 0,
+    commands: byBGP
+      ? nodes.map(node => `kubectl label node ${node} ${metallbLabel}=true`)
+      : [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
+    note: byBGP
+      ? "With the label Berth gives a node's sessions up, and MetalLB's speaker comes. Wait after each node until its router has the session."
+      : 'They have nothing to do yet.',
+  }
+}
+
+function giveLayer2Back({ layer2 }: Progress, isMetalLBs: boolean): Step {
+  return {
+    title: 'Give layer 2 back to MetalLB',
+    done: isMetalLBs && layer2.byMetalLB >= layer2.wanted,
+    commands: [`kubectl create -f ${savedAs}`],
+    note: `The file is from the way here. Wait until MetalLB announces: ${layer2.byMetalLB} of ${counted(layer2.wanted, 'Service')}.`,
+  }
 }
 
 /** Where MetalLB's L2Advertisements are kept for the way back. */
