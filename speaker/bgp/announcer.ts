@@ -7,6 +7,7 @@ import { encodeMessage, type ReceivedMessage, routeRefreshSubtypes } from './mes
 import type { Session } from './negotiate.ts'
 import { nextHopsOf, parseSocketAddress } from './next-hop.ts'
 import { formatNotification } from './notification.ts'
+import { answered, asked, neverAsked } from './refresh-pace.ts'
 import { formatPrefix, type Route } from './route.ts'
 import type { PeerSettings } from './settings.ts'
 import type { SessionStatus } from './status.ts'
@@ -45,6 +46,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   let tooLong: readonly string[] = []
   let updatesWithErrors = 0
   const prefixesReceived = { IPv4: 0, IPv6: 0 }
+  const refreshPaces = { IPv4: neverAsked, IPv6: neverAsked }
   const endOfRibReceived = new Set<IpFamily>()
 
   /** Several changes at once become one comparison, and what is not BGP's waits until it is done. */
@@ -109,6 +111,20 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     else log.debug(words, 'UPDATE with an error that the session survives')
   }
 
+  /** Beyond the pace a request waits, and all that come meanwhile wait with it. */
+  function refresh(family: IpFamily): void {
+    const [pace, delayMs] = asked(refreshPaces[family], performance.now())
+    refreshPaces[family] = pace
+    if (delayMs === undefined) return
+    const answer = () => {
+      refreshPaces[family] = answered(performance.now())
+      told = forgetTold(told, family)
+      schedule()
+    }
+    if (delayMs === 0) answer()
+    else setTimeout(answer, delayMs).unref() // where the session is gone by then nothing is sent
+  }
+
   return {
     setRoutes(next) {
       if (next === routes) return
@@ -120,8 +136,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       if (message.kind === 'update') return receiveUpdate(message)
       const family = familyOf(message)
       if (message.subtype !== routeRefreshSubtypes.request || !family || !session.families.includes(family)) return
-      told = forgetTold(told, family)
-      schedule()
+      refresh(family)
     },
     status: () => ({
       negotiated: session,
