@@ -6,7 +6,7 @@ import { address, peer, route } from './berth.ts'
 import { berthState, besideEachRouter, counter, seen, testWhere } from './beside.ts'
 import { type Chain, createChain } from './chain.ts'
 import { until } from './until.ts'
-import { whyNoVrf } from './vrf.ts'
+import { moveIntoVrf } from './vrf.ts'
 
 /* By which way Berth and the router reach one another: over a router in between, by one interface and no other. */
 
@@ -15,8 +15,6 @@ const v6 = '2001:db8:9::1/128'
 
 const noLab = await whyNoLab()
 if (noLab === undefined) await buildRawsock()
-const noVrf = noLab ?? (await whyNoVrf())
-if (noVrf !== undefined) console.warn(`skipped: BGP inside a VRF: ${noVrf}`)
 
 await besideEachRouter(({ make, world, hosts, start }) => {
   let chain: Chain
@@ -82,11 +80,9 @@ await besideEachRouter(({ make, world, hosts, start }) => {
     expect((await berthState(berth)).session?.initiator).toBe('remote')
   })
 
-  test.skipIf(noVrf !== undefined)('a router inside a VRF', async () => {
-    const { namespace } = hosts().node
-    await namespace.run(['ip', 'link', 'add', 'red', 'type', 'vrf', 'table', '10'])
-    await namespace.run(['ip', 'link', 'set', 'red', 'up'])
-    await namespace.run(['ip', 'link', 'set', 'eth1', 'master', 'red'])
+  test('a router inside a VRF', async () => {
+    const second = { interface: 'eth1', address: '198.51.100.1/24', network: '198.51.100.0/24' }
+    await moveIntoVrf(hosts().node.namespace, 'red', second)
     const { router, berth } = await start({ local: '198.51.100.2', remote: '198.51.100.1', passive: true })
     const inside = peer({ remote: { address: address('198.51.100.2') } })
     berth.configure([inside], { router: [route(v4)] })

@@ -1,13 +1,35 @@
-import { createWorld } from '../lab/namespace.ts'
+import type { Namespace } from '../lab/namespace.ts'
 
-/** Why no VRF can be had here; undefined where one can. */
-export async function whyNoVrf(): Promise<string | undefined> {
-  const world = await createWorld()
-  try {
-    const namespace = await world.createNamespace()
-    const { code, stderr } = await namespace.exec(['ip', 'link', 'add', 'red', 'type', 'vrf', 'table', '10'])
-    return code === 0 ? undefined : `this kernel has no VRF (${stderr.trim()})`
-  } finally {
-    await world.end()
+/** An address with its prefix length, the network that it is in, and the interface that has both. */
+export interface VrfMember {
+  readonly interface: string
+  readonly address: string
+  readonly network: string
+}
+
+const table = '10'
+
+/**
+ * Puts an interface into a VRF: from then on its network is reached by who is bound to the VRF's device, and by nobody else.
+ * A kernel without VRFs gets what one is made of: a device of its own, and rules that look in a table of its own for what
+ * comes and goes by it. Whoever binds to the device sees no difference.
+ */
+export async function moveIntoVrf(namespace: Namespace, name: string, member: VrfMember): Promise<void> {
+  const ip = (...args: readonly string[]): Promise<string> => namespace.run(['ip', ...args])
+  // A second try of a test finds what the first has made.
+  if ((await namespace.exec(['ip', 'link', 'show', name])).code === 0) return
+  const { code } = await namespace.exec(['ip', 'link', 'add', name, 'type', 'vrf', 'table', table])
+  if (code === 0) {
+    await ip('link', 'set', name, 'up')
+    await ip('link', 'set', member.interface, 'master', name)
+    return
   }
+  await ip('link', 'add', name, 'type', 'bridge')
+  await ip('addr', 'del', member.address, 'dev', member.interface)
+  await ip('link', 'set', member.interface, 'master', name)
+  await ip('link', 'set', name, 'up')
+  await ip('addr', 'add', member.address, 'dev', name, 'noprefixroute')
+  await ip('route', 'add', member.network, 'dev', name, 'table', table)
+  await ip('rule', 'add', 'oif', name, 'lookup', table)
+  await ip('rule', 'add', 'iif', name, 'lookup', table)
 }
