@@ -63,13 +63,35 @@ export async function bundle(output: string): Promise<Metafile> {
     logLevel: 'warning',
   })
   await writeFile(join(output, 'package.json'), '{ "type": "module" }\n')
-  await chmod(join(output, 'kubectl-berth.js'), 0o755)
   return metafile
+}
+
+/** Writes `kubectl-berth` as one file that runs wherever it is put, and says so where Node is too old for it. */
+export async function bundleCommand(output: string): Promise<void> {
+  const check = `const [major] = process.versions.node.split('.')
+if (Number(major) < 24) { console.error('kubectl-berth needs Node 24 or newer; this is ' + process.version + '.'); process.exit(1) }`
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['cli/main.ts'],
+    outfile: join(output, 'kubectl-berth'),
+    bundle: true,
+    platform: 'node',
+    // A file without an extension is a script to Node, not a module; and the check above must be read before it can run.
+    format: 'cjs',
+    target: 'node18',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'linked',
+    banner: { js: check },
+    logLevel: 'error',
+  })
+  await chmod(join(output, 'kubectl-berth'), 0o755)
 }
 
 if (import.meta.main) {
   const output = join(root, 'dist')
   const metafile = await bundle(output)
+  await bundleCommand(output)
   const addon = await buildRawsock()
   await copyFile(addon, join(output, basename(addon)))
   for (const [file, { entryPoint }] of Object.entries(metafile.outputs)) {

@@ -14,4 +14,7 @@ const program = createProgram({
   environment: env,
   paint: paintFor(stdout.isTTY, env),
 })
-await program.parseAsync()
+program.parseAsync().catch((error: unknown) => {
+  stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+})
