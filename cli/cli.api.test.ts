@@ -141,5 +141,5 @@ test('a cluster without the kinds is told from one without rights', async () => 
     const said = await berth('status')
     return said.code === 1 ? said : undefined
   }, 'the kind is gone')
-  expect(err).toContain('its CRDs are not: kubectl apply -f crds/')
+  expect(err).toContain('its CRDs are not: helm show crds')
 })

@@ -43,7 +43,7 @@ export function explainBgp(picture: Picture, service: Service): BgpExplanation |
   }
   const up = routes.filter(({ session }) => session === 'Established').length
   const who = `${nodes.length} ${plural(nodes, 'node')} ${nodes.length === 1 ? 'announces' : 'announce'} ${addresses.join(', ')}`
-  const text = `${who} to ${plural(peers, 'peer')} ${peers.join(', ')}; ${up} of ${routes.length} sessions stand.`
+  const text = `${who} to ${plural(peers, 'peer')} ${peers.join(', ')}; ${up} of ${routes.length} sessions established.`
   return { state: 'announced', text, advice: disagreements.map(formatDisagreement), routes }
 }
 

@@ -20,7 +20,7 @@ export function explainTaken({ snapshot, ledger, book }: Picture, service: Servi
   const edit = `kubectl -n ${snapshot.namespace} edit ipaddresspool ${pool.name}`
   const annotate = `kubectl -n ${service.namespace} annotate service ${service.name} --overwrite`
   if (!pool.avoidConflicts) {
-    const text = `Another station has its address, and pool "${pool.name}" does not look for that (avoidConflicts: false).`
+    const text = `Another station has its address, and pool "${pool.name}" does not replace it (avoidConflicts: false).`
     return {
       reason,
       text,

@@ -27,7 +27,7 @@ function apiFailureText({ status }: ApiError, message: string, namespace: string
     case 403:
       return `You may not read what this command needs: ${message}\nAsk an admin for a role that may list Services, EndpointSlices, Nodes, Namespaces, the Leases of ${namespace} and everything in the API group berth.dev.`
     case 404:
-      return `The cluster does not know Berth's kinds: ${message}\nBerth is not installed there, or its CRDs are not: kubectl apply -f crds/`
+      return `The cluster does not know Berth's kinds: ${message}\nBerth is not installed there, or its CRDs are not: helm show crds charts/berth | kubectl apply --server-side -f -`
     default:
       return message
   }

@@ -102,5 +102,5 @@ export function peersText(
     problem ? [`${paint.bad(`${node} – ${peer}`)}: ${problem}\n`] : [],
   )
   const end = problems.length > 0 ? `\n${problems.join('')}` : ''
-  return `${table(headings, rows)}\n${up} of ${peers.length} sessions stand.\n${end}`
+  return `${table(headings, rows)}\n${up} of ${peers.length} sessions established.\n${end}`
 }

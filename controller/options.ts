@@ -32,7 +32,7 @@ const program = {
       hint: 'CLASS',
       text: 'serve Services of this spec.loadBalancerClass only; without it those that have none',
     },
-    'log-level': { hint: 'LEVEL', text: 'trace, debug, info, warn, error or silent (default info)' },
+    'log-level': { hint: 'LEVEL', text: `one of ${logLevels.join(', ')} (default info)` },
     'lease-duration': {
       hint: 'SECONDS',
       text: 'a standby takes over from a controller that was not heard of for so long (default 15)',

@@ -87,7 +87,9 @@ function wrong(problems: readonly string[]): { readonly answer: Answer } {
 }
 
 function helpText({ about, flags }: ProgramDescription<string>): string {
-  const lines = Object.entries(flags).map(([name, { hint, text }]) => `  ${`--${name} ${hint}`.padEnd(30)}${text}`)
-  const last = [`  ${'--version'.padEnd(30)}its version`, `  ${'--help'.padEnd(30)}this text`]
-  return `${about}\n\n${[...lines, ...last].join('\n')}\n\nEach flag can also be given by environment: --log-level is BERTH_LOG_LEVEL.\n`
+  const own = Object.entries(flags).map(([name, { hint, text }]) => [`--${name} ${hint}`, text] as const)
+  const all = [...own, ['--version', 'its version'] as const, ['--help', 'this text'] as const]
+  const width = Math.max(...all.map(([form]) => form.length)) + 2
+  const lines = all.map(([form, text]) => `  ${form.padEnd(width)}${text}`)
+  return `${about}\n\n${lines.join('\n')}\n\nEach flag can also be given by environment: --log-level is BERTH_LOG_LEVEL.\n`
 }

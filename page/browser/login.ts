@@ -21,20 +21,20 @@ export function loginForm(problem: string, onToken: () => void): readonly HTMLEl
     onToken()
   }
   return [
-    heading('Who are you?'),
+    heading('Sign in'),
     h('p', { class: 'matter', role: 'alert' }, `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`),
     h(
       'form',
       { class: 'login', onsubmit: submit },
       h('label', { for: 'token' }, 'Token of a service account'),
       field,
-      h('button', { type: 'submit' }, 'Look'),
+      h('button', { type: 'submit' }, 'Sign in'),
       h(
         'p',
         { id: 'token-help' },
         'Make one with ',
         h('code', {}, 'kubectl -n NAMESPACE create token SERVICEACCOUNT'),
-        '. The service account needs the ClusterRole berth-status-page-viewer. The token is kept in this tab until it is closed, and sent to nobody but this page’s server.',
+        '. The service account needs the ClusterRole that the chart makes for this, RELEASE-status-page-viewer. The token is kept in this tab until it is closed, and sent to nobody but this page’s server.',
       ),
     ),
   ]

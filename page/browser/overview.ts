@@ -16,7 +16,9 @@ export const overviewView: View<Overview> = {
     const { services, nodes, sessions, pools, recent } = overview
     return [
       heading(
-        matters.length === 0 ? 'All is well' : counted(matters.length, 'matter') + ' to look at',
+        matters.length === 0
+          ? 'All is well'
+          : `${counted(matters.length, 'thing')} ${matters.length === 1 ? 'needs' : 'need'} attention`,
         h('p', { class: 'beside' }, `namespace ${overview.namespace}`),
       ),
       h(
@@ -63,7 +65,7 @@ export const overviewView: View<Overview> = {
           'Latest moves and failures',
           {},
           recent.length === 0
-            ? nothing('None that anybody remembers; the cluster forgets Events after an hour.')
+            ? nothing('None in the last hour, for which the cluster keeps Events.')
             : h('ol', { class: 'entries' }, ...recent.map(entry => entryLine(entry, nowMs))),
           h('p', {}, h('a', { href: linkTo('timeline') }, 'Whole time line')),
         ),
@@ -106,6 +108,9 @@ function mattersOf(overview: Overview): readonly (readonly Child[])[] {
       badge('bad', kind),
       h('p', {}, h('b', {}, name), ` ${spoken(reason)}. ${message}`),
     ]),
+    ...(overview.moreNotReady > 0
+      ? [[badge('bad', 'objects'), h('p', {}, `and ${overview.moreNotReady} more that are not in use as written.`)]]
+      : []),
     ...(sessions.up < sessions.total
       ? [
           [
@@ -119,6 +124,14 @@ function mattersOf(overview: Overview): readonly (readonly Child[])[] {
                 `${sessions.total - sessions.up} of ${counted(sessions.total, 'session')} down`,
               ),
             ),
+          ],
+        ]
+      : []),
+    ...(sessions.bfdDown > 0
+      ? [
+          [
+            badge('bad', 'BFD'),
+            h('p', {}, h('a', { href: linkTo('sessions') }, `${counted(sessions.bfdDown, 'session')} down`)),
           ],
         ]
       : []),

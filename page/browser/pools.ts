@@ -47,7 +47,7 @@ function poolCells({ name, ready, reason, message, usage, ranges, autoAssign }: 
       ranges.slice(0, 4).join(', '),
       ranges.length > 4 && ` and ${ranges.length - 4} more`,
     ),
-    usage.length === 0 ? '' : !ready ? badge('bad', spoken(reason)) : autoAssign ? 'to all who ask' : 'on request only',
+    usage.length === 0 ? '' : !ready ? badge('bad', spoken(reason)) : autoAssign ? 'automatically' : 'only if named',
   ]
 }
 
@@ -68,7 +68,7 @@ export const poolView: View<PoolMap> = {
       ),
       heading(
         here?.label ?? pool.name,
-        here ? undefined : h('p', { class: 'beside' }, pool.autoAssign ? '' : 'on request only'),
+        here ? undefined : h('p', { class: 'beside' }, pool.autoAssign ? '' : 'given only if named'),
       ),
       !pool.ready && h('p', { class: 'matter' }, badge('bad', spoken(pool.reason)), ' ', pool.message),
       ...blocks.map(block => blockPart(block, link)),

@@ -6,7 +6,7 @@ import { type Notification, notification, shutdownCommunication } from './notifi
 import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
 import { type ConfiguredPeer, formatRemote, type PeerSettings, sessionKey } from './settings.ts'
-import { noErrors, noMessages, type PeerStatus, withError } from './status.ts'
+import { formatTransportError, noErrors, noMessages, type PeerStatus, type TimedText, withError } from './status.ts'
 import { dial, type Listener, type ListenerOptions, listen } from './tcp.ts'
 
 export interface BgpOptions {
@@ -43,6 +43,8 @@ export function createBgp(options: BgpOptions): Bgp {
   const sessions = new Map<string, PeerSession>()
   const listeners = new Map<string, PlacedListener>()
   const ending = new Set<Promise<void>>()
+  /** Why nobody can dial us, by what would listen. */
+  const deaf = new Map<string, TimedText>()
 
   let configured: readonly ConfiguredPeer[] = []
   let routesByPeer: ReadonlyMap<string, readonly Route[]> = new Map()
@@ -89,6 +91,7 @@ export function createBgp(options: BgpOptions): Bgp {
       if (group && sameTerms(terms, listenerTerms(group))) continue
       listener.close()
       listeners.delete(key)
+      deaf.delete(key)
     }
     for (const [key, group] of groups) {
       const { listener } = listeners.get(key) ?? openListener(key, group) ?? {}
@@ -100,8 +103,11 @@ export function createBgp(options: BgpOptions): Bgp {
 
   function openListener(key: string, group: readonly PeerSettings[]): PlacedListener | undefined {
     const terms = listenerTerms(group)
-    const failed = (error: unknown) =>
+    const failed = (error: unknown): void => {
       log.error({ err: error, listenerKey: key, port: listenPort }, 'cannot listen for BGP peers')
+      deaf.set(key, { text: formatDeaf(listenPort, error), atMs: Date.now() })
+      for (const { settings } of sessions.values()) if (isDeaf(settings)) onChange?.(settings.name)
+    }
     try {
       const onConnection = (socket: Socket) => dispatch(key, socket)
       const placed = { terms, listener: listen({ ...terms, port: listenPort, onConnection, onError: failed }) }
@@ -132,6 +138,17 @@ export function createBgp(options: BgpOptions): Bgp {
     }
   }
 
+  function isDeaf({ direction, ...rest }: PeerSettings): boolean {
+    return direction === 'passive' && deaf.has(listenerKey(rest))
+  }
+
+  /** A peer that only waits to be dialled waits in vain where nobody listens. */
+  function heard(session: PeerSession): PeerStatus {
+    const status = session.status()
+    const why = isDeaf(session.settings) ? deaf.get(listenerKey(session.settings)) : undefined
+    return why && !status.session ? { ...status, ...withError(status, { from: 'transport', ...why }) } : status
+  }
+
   return {
     configure(peers, routes) {
       configured = peers
@@ -139,7 +156,11 @@ export function createBgp(options: BgpOptions): Bgp {
       apply()
     },
     reset: (peer, reason) => sessions.get(peer)?.reset(reason),
-    state: () => configured.map(peer => sessions.get(peer.name)?.status() ?? unheard(peer)),
+    state: () =>
+      configured.map(peer => {
+        const session = sessions.get(peer.name)
+        return session ? heard(session) : unheard(peer)
+      }),
     async stop({ kind, communication }) {
       const words = shutdownCommunication('administrativeShutdown', communication)
       for (const session of sessions.values()) {
@@ -153,6 +174,17 @@ export function createBgp(options: BgpOptions): Bgp {
       await Promise.all(ending)
     },
   }
+}
+
+/** Why a port cannot be listened on, in words for people who run the node. */
+function formatDeaf(port: number, error: unknown): string {
+  const { code, message } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, message: String(error) }
+  const isForbidden = code === 'EACCES' || code === 'EPERM'
+  const todo = isForbidden
+    ? ': the speaker lacks NET_BIND_SERVICE, which the chart gives it by speaker.listenForBGP: true'
+    : ''
+  return `this node cannot listen on TCP ${port}: ${formatTransportError(code, message)}${todo}`
 }
 
 /** A peer by interface whose router has not been heard. */

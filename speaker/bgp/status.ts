@@ -90,7 +90,7 @@ const transportWords: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route to the peer',
   ENETDOWN: 'the interface is down',
   EADDRNOTAVAIL: 'this node does not have the source address',
-  EADDRINUSE: 'another program uses the source address and port',
+  EADDRINUSE: 'another program uses the address and port',
   ENODEV: 'the interface or VRF does not exist',
   EACCES: 'this node’s firewall or a missing privilege forbids it',
   EPERM: 'this node’s firewall or a missing privilege forbids it',

@@ -56,7 +56,7 @@ describe.skipIf(!program)('in Chromium', () => {
   })
 
   const views = [
-    { name: 'overview', hash: '#/', heading: /matters? to look at/, holds: 'Pools exhausted' },
+    { name: 'overview', hash: '#/', heading: /things? needs? attention/, holds: 'Pools exhausted' },
     { name: 'pools', hash: '#/pools', heading: /^Pools$/, holds: '2001:db8:0:2::/64' },
     { name: 'pool', hash: '#/pools/public', heading: /^public$/, holds: '256 addresses a cell' },
     {
