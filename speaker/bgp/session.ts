@@ -161,7 +161,11 @@ export function createSession(options: SessionOptions): PeerSession {
       feed({ kind: 'disconnected', side, reason: connection.problem ?? reason })
     }
     socket.on('data', (chunk: Uint8Array) => {
-      if (isCurrent()) read(side, connection, chunk)
+      if (!isCurrent()) return
+      // One chunk a turn of the event loop: a peer that floods us takes turns with all others, and with our own routes.
+      socket.pause()
+      setImmediate(() => socket.resume())
+      read(side, connection, chunk)
     })
     socket.on('error', error => {
       connection.problem = wordsOf(error)

@@ -56,7 +56,7 @@ export async function answer(connection: HostileConnection): Promise<string> {
   return `${said.code}/${said.subcode} ${Buffer.from(said.data).toString('hex')}`.trim()
 }
 
-/** Of the only peer. */
+/** Of the only peer, or the first. */
 export function status(bgp: Bgp) {
   const [only] = bgp.state()
   if (!only) throw new Error('no peer')
