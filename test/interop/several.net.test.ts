@@ -86,23 +86,27 @@ describe.skipIf(obstacle !== undefined)('Berth among several routers', () => {
     expect((await berth.state())[0]).toMatchObject({ state: 'Established', establishedCount: 1 })
   })
 
-  test('a router that is restarted twenty times is there again after each', async () => {
+  test('routers of each make, all restarted twenty times, are there again after each', async () => {
     const berth = await startBerth(node)
-    berth.configure([{ ...peerOf(2, 64512, 64514), direction: 'both' }], { 'router-2': [route('203.0.113.1/32')] })
-    let slowestMs = 0
-    for (let restart = 1; restart <= 20; restart++) {
-      const router = await startRouter(2, 64514, 64512)
-      const startMs = performance.now()
-      await until(
-        `restart ${restart}`,
-        () => router.routes(),
-        table => table.length === 1,
-      )
-      slowestMs = Math.max(slowestMs, performance.now() - startMs)
-      await (restart % 2 === 0 ? router.kill() : router.stop())
-    }
+    const peers = makes.map((_, index) => ({ ...peerOf(index + 1, 64512, 64513 + index), direction: 'both' as const }))
+    const routes = peers.map(({ name }, index) => [name, [route(`203.0.113.${index}/32`)]] as const)
+    berth.configure(peers, Object.fromEntries(routes))
+    const restarts = makes.map(async ({ name }, index) => {
+      let slowestMs = 0
+      for (let restart = 1; restart <= 20; restart++) {
+        const router = await startRouter(index + 1, 64513 + index, 64512)
+        const startMs = performance.now()
+        const known = async () => ((await router.isEstablished()) ? await router.routes() : [])
+        const [only] = await until(`${name}, restart ${restart}`, known, table => table.length === 1, 30_000)
+        expect(only?.prefix).toBe(`203.0.113.${index}/32`)
+        slowestMs = Math.max(slowestMs, performance.now() - startMs)
+        await (restart % 2 === 0 ? router.kill() : router.stop())
+      }
+      return { name, slowestMs }
+    })
+    const slowest = await Promise.all(restarts)
     // The longest pause is the connect time, 2 s; what is more is the router's.
-    expect(slowestMs).toBeLessThan(6_000)
-    expect((await berth.state())[0]?.establishedCount).toBeGreaterThanOrEqual(20)
-  })
+    expect(slowest.filter(({ slowestMs }) => slowestMs > 6_000)).toEqual([])
+    for (const { establishedCount } of await berth.state()) expect(establishedCount).toBeGreaterThanOrEqual(20)
+  }, 240_000)
 })
