@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { BfdCounters, BfdSessionSettings, BfdSessionStatus } from '../../speaker/bfd/messages.ts'
+import type { ThreadPriority } from '../../speaker/rawsock/priority.ts'
 import { kill } from '../lab/namespace.ts'
 import type { LabHost } from '../lab/node.ts'
 import type { FromBfdProcess, ToBfdProcess } from './bfd-process.ts'
@@ -21,6 +22,8 @@ export interface BfdBerth {
   /** Waits until the last status of the session is one that `accept` takes. */
   until(what: string, accept: (status: BfdSessionStatus) => boolean, name?: string): Promise<Told>
   counters(): Promise<BfdCounters>
+  /** Puts its thread before all others, as far as that is allowed here. */
+  raise(): Promise<ThreadPriority>
   sendDatagram(datagram: Omit<Extract<ToBfdProcess, { kind: 'datagram' }>, 'kind'>): void
   /** Its thread is busy with something else for so long. */
   block(ms: number): void
@@ -84,6 +87,15 @@ export async function startBfdBerth(host: LabHost): Promise<BfdBerth> {
       )
       post({ kind: 'counters' })
       return counters
+    },
+    raise() {
+      const raised = hear(
+        'its priority',
+        () => undefined,
+        message => (message.kind === 'raised' ? message.to : undefined),
+      )
+      post({ kind: 'raise' })
+      return raised
     },
     sendDatagram: datagram => post({ kind: 'datagram', ...datagram }),
     block: ms => post({ kind: 'block', ms }),

@@ -1,6 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { BfdSessionSettings } from '../../speaker/bfd/messages.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { BfdSessionSettings, BfdSessionStatus } from '../../speaker/bfd/messages.ts'
 import { type ControlPacket, diagnostics, encodeControlPacket } from '../../speaker/bfd/packet.ts'
+import { leastIntervalMs } from '../../speaker/bfd/settings.ts'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import { createWorld, type World } from '../lab/namespace.ts'
 import { whyNoLab } from '../lab/tools.ts'
@@ -26,6 +28,8 @@ describe.skipIf(noLab !== undefined)('two of Berth', () => {
   beforeAll(async () => {
     world = await createWorld()
     hosts = await createTwoHosts(world)
+    // A cable that is cut and mended is not to take addresses along.
+    await hosts.client.namespace.run(['sysctl', '-q', 'net.ipv6.conf.eth0.keep_addr_on_down=1'])
   })
   afterAll(() => world.end())
   afterEach(() => Promise.all([hosts.node, hosts.client].map(({ namespace }) => namespace.killAll())))
@@ -63,6 +67,44 @@ describe.skipIf(noLab !== undefined)('two of Berth', () => {
     expect(status.diagnostic).toBe(diagnostics.controlDetectionTimeExpired)
     expect((atMs - killedMs) / 150).toBeLessThan(3)
     expect((await pair.one.counters()).sessions[0]?.discarded).toEqual({})
+  })
+
+  test('at the least interval, 10 ms × 5, they stay Up, keep the pace, and notice a cut cable', async () => {
+    const least = { transmitIntervalMs: leastIntervalMs, receiveIntervalMs: leastIntervalMs, detectMultiplier: 50 }
+    const pair = await start(least)
+    // As in the speaker. At the ordinary priority a heartbeat may be later than these 50 ms behind other programs.
+    const priorities = await Promise.all([pair.one.raise(), pair.other.raise()])
+    const multiplier = priorities.every(priority => priority === 'real time') ? 5 : 50
+    if (multiplier !== 5) console.warn(`10 ms × ${multiplier} instead of × 5: no real time here (${priorities.join()})`)
+    await bothUp(pair)
+    for (const side of ['one', 'other'] as const) pair.set[side]({ detectMultiplier: multiplier })
+    const detectionMs = leastIntervalMs * multiplier
+    const agreed = ({ state, detectionTimeMs }: BfdSessionStatus) => state === 'Up' && detectionTimeMs === detectionMs
+    await Promise.all([pair.one.until('agreed', agreed), pair.other.until('agreed', agreed)])
+    const counted = async () =>
+      (await Promise.all([pair.one.counters(), pair.other.counters()])).map(one => one.sessions[0])
+    const [before, startMs] = [await counted(), machineMs()]
+    await delay(4_000)
+    const [after, seconds] = [await counted(), (machineMs() - startMs) / 1_000]
+    for (const [index, session] of after.entries()) {
+      expect(session).toMatchObject({ ups: 1, downs: 0, discarded: {} })
+      // 100 a second, or more by as much as each may be early (RFC 5880 §6.8.7).
+      const perSecond = ((session?.packetsReceived ?? 0) - (before[index]?.packetsReceived ?? 0)) / seconds
+      expect(perSecond).toBeGreaterThan(80)
+      expect(perSecond).toBeLessThan(100 / 0.75 + 10)
+    }
+    onTestFinished(async () => {
+      await hosts.client.namespace.run(['ip', 'link', 'set', 'eth0', 'up'])
+    })
+    const cutMs = machineMs()
+    await hosts.client.namespace.run(['ip', 'link', 'set', 'eth0', 'down'])
+    const downs = await Promise.all([pair.one.until('Down', isDown), pair.other.until('Down', isDown)])
+    for (const { status, atMs } of downs) {
+      expect(status.diagnostic).toBe(diagnostics.controlDetectionTimeExpired)
+      expect((atMs - cutMs) / detectionMs).toBeGreaterThan(0.5)
+      // Once more as much, and the time that it takes to pull the cable.
+      expect(atMs - cutMs).toBeLessThan(2 * detectionMs + 400)
+    }
   })
 
   test('who has another key is not heard, nor who has none', async () => {

@@ -1,11 +1,14 @@
 import { createSocket } from 'node:dgram'
 import { createBfd } from '../../speaker/bfd/bfd.ts'
 import type { BfdCounters, BfdSessionSettings, BfdSessionStatus } from '../../speaker/bfd/messages.ts'
+import { raiseThreadPriority, type ThreadPriority } from '../../speaker/rawsock/priority.ts'
 
 /** A process inside a test's network namespace: what `createBfd` gives, by messages to and from the test. */
 export type ToBfdProcess =
   | { readonly kind: 'sessions'; readonly sessions: readonly BfdSessionSettings[] }
   | { readonly kind: 'counters' }
+  /** Puts the thread before all others, as the speaker does with the one that BFD runs in. */
+  | { readonly kind: 'raise' }
   /** A datagram of the test's own making. */
   | {
       readonly kind: 'datagram'
@@ -23,6 +26,7 @@ export type FromBfdProcess =
   /** `atMs` is of the clock that all processes of a machine share. */
   | { readonly kind: 'status'; readonly status: BfdSessionStatus; readonly atMs: number }
   | { readonly kind: 'counters'; readonly counters: BfdCounters }
+  | { readonly kind: 'raised'; readonly to: ThreadPriority }
   | { readonly kind: 'problem'; readonly text: string }
 
 /** Milliseconds of the machine's monotonic clock. */
@@ -44,6 +48,9 @@ if (process.send) {
         break
       case 'counters':
         tell({ kind: 'counters', counters: bfd.counters() })
+        break
+      case 'raise':
+        tell({ kind: 'raised', to: raiseThreadPriority() })
         break
       case 'datagram':
         sendDatagram(message)
