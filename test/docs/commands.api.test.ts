@@ -8,21 +8,33 @@ import { plain } from '../../cli/paint.ts'
 import { createProgram } from '../../cli/program.ts'
 import { chart, type Helm, openHelm } from '../charts/helm.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts'
-import { commandsOf, type DocumentedCommand, withNames, wordsOf } from './commands.ts'
+import { asWritten, commandsOf, type DocumentedCommand, withNames, wordsOf } from './commands.ts'
+import { pages } from './pages.ts'
 import { snippet, snippets } from './snippets.ts'
 
 /*
- * The commands of docs/ run against a real API server on which there is what they speak of: what the chart installs, the
- * objects of docs/configuration.md, two nodes, a Service, a Lease and a session. What would change something runs dry; there are no kubelets, so that logs and rollouts are asked for their objects only.
+ * The commands of all pages run against a real API server on which there is what they speak of: what the chart installs, the
+ * objects of docs/configuration.md, two nodes, a Service, a Lease and a session. What would change something runs dry; there
+ * are no kubelets, so that logs are asked for their objects only, and test/real-cluster reads them. What changes something
+ * and is not dry is run elsewhere: by as-written.api.test.ts, and of docs/migration.md by test/e2e/migrate.net.test.ts.
  */
 
-const pages = ['concepts', 'configuration', 'operations', 'security', 'troubleshooting'].map(name => `docs/${name}.md`)
-const commands = [...new Map(pages.flatMap(commandsOf).map(command => [command.text, command])).values()]
+const migration = 'docs/migration.md'
+const elsewhere = new Set([...asWritten(), ...commandsOf(migration)].map(({ text }) => text))
+const everywhere = pages()
+  .filter(page => page !== migration)
+  .flatMap(commandsOf)
+  .filter(({ text }) => !elsewhere.has(text))
+const commands = [...new Map(everywhere.map(command => [command.text, command])).values()]
 const isOfBerth = ({ words }: DocumentedCommand): boolean => words[1] === 'berth'
-/** In a sentence `kubectl berth explain` may stand for all that it is asked. */
-const isWhole = ({ words }: DocumentedCommand): boolean => words.length > (words[2] === 'explain' ? 3 : 2)
-const ofKubectl = commands.filter(command => command.words[0] === 'kubectl' && command.words[1] && !isOfBerth(command))
-const ofBerth = commands.filter(command => command.words[0] === 'kubectl' && isOfBerth(command) && isWhole(command))
+/** In a sentence a command may stand for all that it is asked, as `kubectl apply`. */
+const isWhole = ({ words }: DocumentedCommand): boolean => words.length > 2
+const isWholeOfBerth = ({ words }: DocumentedCommand): boolean =>
+  /^[a-z]/.test(words[2] ?? '') && words.length > (words[2] === 'explain' ? 3 : 2)
+const ofKubectl = commands.filter(command => command.words[0] === 'kubectl' && !isOfBerth(command) && isWhole(command))
+const ofBerth = commands.filter(
+  command => command.words[0] === 'kubectl' && isOfBerth(command) && isWholeOfBerth(command),
+)
 const configuration = 'configuration.md'
 
 let controlPlane: ControlPlane
@@ -63,6 +75,7 @@ function inPlace(words: readonly string[]): readonly string[] {
     'charts/berth': chart,
     'values.yaml': join(controlPlane.directory, 'values.yaml'),
     'config/': join(controlPlane.directory, 'config'),
+    DIR: join(controlPlane.directory, 'config'),
   }
   return withNames(words).map(word => places[word] ?? word)
 }
@@ -85,21 +98,22 @@ describe('docs/configuration.md', () => {
 
 /** What can be run here of a command of kubectl. */
 function runnable(words: readonly string[]): readonly string[] {
-  const [verb = '', ...rest] = words
+  const isOption = (word: string, index: number): boolean =>
+    word.startsWith('-') || ['-n', '--namespace'].includes(words[index - 1] ?? '')
+  const [verb = '', ...rest] = [...words.filter((word, index) => !isOption(word, index)), ...words.filter(isOption)]
   switch (verb) {
     case 'annotate':
+    case 'create':
     case 'delete':
     case 'drain':
     case 'label':
     case 'patch':
     case 'uncordon':
       return [...words, '--dry-run=server']
-    case 'port-forward':
-      return rest.length === 0 ? [verb, '--help'] : ['get', ...rest.filter(word => !/^\d+$/.test(word))]
     case 'logs':
       return ['get', ...rest.filter(word => !word.startsWith('--tail'))]
     case 'rollout':
-      return rest[0] === 'status' ? [...words, '--watch=false'] : ['get', ...rest.slice(1)]
+      return rest[0] === 'status' ? [...words, '--watch=false'] : words
     default:
       return words
   }
@@ -134,7 +148,7 @@ describe('kubectl berth does what the pages say', () => {
 })
 
 describe('helm does what the pages say', () => {
-  const ofHelm = commands.filter(({ words }) => words[0] === 'helm')
+  const ofHelm = commands.filter(command => command.words[0] === 'helm' && isWhole(command))
   test('there is something to run', () => expect(ofHelm.length).toBeGreaterThan(1))
 
   test.each(ofHelm.map(({ text, words }) => [text, words.slice(1)] as const))('%s', async (_, words) => {

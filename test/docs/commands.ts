@@ -7,6 +7,8 @@ export interface DocumentedCommand {
   readonly text: string
   /** Its words, as a shell would hand them over; what other programs are given by a pipe or a file is left out. */
   readonly words: readonly string[]
+  /** In a block of its own, and not within a sentence. */
+  readonly isInBlock: boolean
 }
 
 /** Programs by whose name a command is known where it stands within a sentence. */
@@ -20,10 +22,25 @@ export function commandsOf(page: string): readonly DocumentedCommand[] {
   const spans = Array.from(text.replaceAll(/^ *```[^]*?^ *```$/gm, '').matchAll(/`([^`]+)`/g), ([, span = '']) =>
     span.replaceAll(/\s+/g, ' '),
   )
-  return [...lines, ...spans.filter(span => programs.some(program => span.startsWith(`${program} `)))]
-    .map(line => line.trim())
-    .filter(line => line !== '' && !line.startsWith('#'))
-    .map(line => ({ page, text: line, words: wordsOf(line) }))
+  const within = spans.filter(span => programs.some(program => span.startsWith(`${program} `)))
+  const command = (line: string, isInBlock: boolean) => ({ page, text: line, words: wordsOf(line), isInBlock })
+  return [...lines.map(line => command(line.trim(), true)), ...within.map(span => command(span.trim(), false))].filter(
+    ({ text }) => text !== '' && !text.startsWith('#'),
+  )
+}
+
+const proceedings = ['docs/cli.md', 'docs/install.md', 'docs/status-page.md']
+
+/**
+ * Commands that make what the next one needs, or take it away, or are joined by a shell: as-written.api.test.ts runs them as
+ * they stand, in the order of their pages.
+ */
+export function asWritten(): readonly DocumentedCommand[] {
+  const ofShell = [...programs, 'kustomize']
+  return proceedings
+    .flatMap(commandsOf)
+    .filter(({ words }) => ofShell.includes(words[0] ?? ''))
+    .filter(({ words, isInBlock }) => isInBlock || words.includes('delete') || words.includes('restart'))
 }
 
 /** Splits at blanks outside of quotes, up to a comment or to what a shell would do with the output. */
@@ -38,9 +55,12 @@ export function wordsOf(line: string): readonly string[] {
 
 /** What stands in place of a name of the reader's own. */
 const placeholders: Readonly<Record<string, string>> = {
+  CHANGE: 'config/',
+  COMMAND: 'status',
   NAME: 'web',
   NAMESPACE: 'default',
   NODE: 'node-1',
+  PEER: 'tor',
   POOL: 'public',
 }
 
