@@ -4,11 +4,10 @@ import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { destinationPorts } from '../../speaker/bfd/udp.ts'
 import { type Rule, rightsOf } from '../charts/rights.ts'
-import { readPage, root } from './pages.ts'
+import { root } from './pages.ts'
+import { rightsTold, rowsUnder } from './rights-table.ts'
 
 /* docs/security.md beside the chart: the rights that it explains are those that are granted, and the ports those that are used. */
-
-const page = readPage('docs/security.md')
 
 interface Granted {
   readonly kind: string
@@ -20,21 +19,6 @@ const chart = parseAllDocuments(readFileSync(join(root, 'test/charts/golden/defa
   document => document.toJS() as Granted,
 )
 
-/** The rows of the table under a heading, as cells. */
-function rowsUnder(heading: string): readonly (readonly string[])[] {
-  const section = page.split(/^##+ /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
-  return section
-    .split('\n')
-    .filter(line => line.startsWith('| ') && !line.startsWith('| ---'))
-    .slice(1)
-    .map(line => line.slice(2, -2).split(' | '))
-}
-
-/** What stands between backquotes. */
-function codeIn(cell: string): readonly string[] {
-  return Array.from(cell.matchAll(/`([^`]+)`/g), ([, text = '']) => text)
-}
-
 test.each([
   { program: 'Controller', account: 'berth-controller' },
   { program: 'Speaker', account: 'berth-speaker' },
@@ -45,13 +29,7 @@ test.each([
     ['Role', 'its own'],
   ] as const) {
     const rules = chart.find(one => one.kind === kind && one.metadata.name === account)?.rules ?? []
-    const told = rowsUnder(program)
-      .filter(([where]) => where === place)
-      .map(([, group = '', resources = '', verbs = '']) => ({
-        apiGroups: group === 'core' ? [''] : codeIn(group),
-        resources: codeIn(resources),
-        verbs: verbs.split(', '),
-      }))
+    const told = rightsTold(program, place)
     expect(rightsOf(rules).length).toBeGreaterThan(3)
     expect(rightsOf(told).toSorted()).toEqual(rightsOf(rules).toSorted())
   }
