@@ -7,7 +7,17 @@ import type { EndpointIndex } from './endpoints.ts'
 import type { Verdict } from './layer2/election.ts'
 import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
-import { nextRipeMs, nextTurnMs, noTurns, type Pacing, pace, ripeKeys, type Turns, takeTurns } from './layer2/pacing.ts'
+import {
+  defaultPacingSettings,
+  nextRipeMs,
+  nextTurnMs,
+  noTurns,
+  type Pacing,
+  pace,
+  ripeKeys,
+  type Turns,
+  takeTurns,
+} from './layer2/pacing.ts'
 import type { Caution } from './layer2/takeover.ts'
 import { createLoop, type LoopState } from './loop.ts'
 import { isUnusable, plan } from './plan.ts'
@@ -32,6 +42,8 @@ export interface Reconciler {
   wake(what?: 'nodes'): void
   /** Something has changed that nobody waits for: a condition is to be looked at again. */
   wakeLater(): void
+  /** The endpoints of a Service have changed: run soon where layer 2 speaks for it, else as soon as a run delays nobody. */
+  wakeForEndpoints(service: ServiceKey): void
   /** The Services of an address that the last election gave to this node; none = it is not ours. */
   servicesOf(address: string): readonly ServiceKey[]
   readonly state: ReconcilerState
@@ -74,12 +86,13 @@ interface Waits {
   readonly speakerMs: number
 }
 
-/** Between two addresses that this node takes for the spread or a preference. */
-const moveEveryMs = 100
-const defaultWaits: Waits = { moveMs: 2_000, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
+const { moveMs, moveEveryMs } = defaultPacingSettings
+const defaultWaits: Waits = { moveMs, refusalMs: 1_000, sessionMs: 5_000, speakerMs: 30_000 }
 
 /** How long what can wait for the next run waits: in a large cluster a run delays whatever else there is to do. */
 const laterMs = 1_000
+/** So many times as long as a run takes nobody is delayed by the next one. */
+const calmRuns = 20
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
@@ -90,6 +103,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let turns: Turns<RipeKey> = noTurns
   const precautions = createPrecautions({ self, records: sources.records, announcer, byLease: options.byLease })
   let own = new Map<string, ServiceKey[]>()
+  /** For which no L2Advertisement speaks: whatever becomes of their endpoints, it is for BGP to act upon. */
+  let withoutLayer2: ReadonlySet<ServiceKey> = new Set()
   let counts: Omit<ReconcilerState, keyof LoopState> = { services: 0, groups: 0, owned: 0, refused: new Map() }
   const loop = createLoop(() => {
     const members = options.members()
@@ -142,6 +157,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     options.onPlanned(claimantsOf(groups))
     const silent = refused.filter(({ service }) => !isAnnounced(beside(service).routing))
     const reasons = Map.groupBy(silent, ({ service, refusal }) => reasonFor(refusal, beside(service).routing))
+    withoutLayer2 = new Set(
+      observed.refused.flatMap(({ service, refusal }) => (refusal.kind === 'NoAdvertisement' ? service.key : [])),
+    )
     counts = {
       services: sources.services.size,
       groups: groups.length,
@@ -240,6 +258,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     wake,
     wakeLater: () => loop.runAt(performance.now() + laterMs),
+    wakeForEndpoints(service) {
+      if (!withoutLayer2.has(service)) return wake()
+      loop.runAt(performance.now() + Math.min(laterMs, loop.state.lastRunMs * calmRuns))
+    },
     servicesOf: address => own.get(address) ?? [],
     get state() {
       return { ...loop.state, ...counts }

@@ -130,7 +130,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     interfaces: () => interfaces ?? [],
   })
   const endpoints = createEndpointIndex(sources.slices, key => {
-    if (sources.services.get(key)) wakeBoth({ service: key })
+    if (!sources.services.get(key)) return
+    router.wake({ service: key })
+    reconciler.wakeForEndpoints(key)
   })
   const reconciler = createReconciler({
     self: node,

@@ -39,6 +39,8 @@ export interface Namespace {
   readonly exec: (argv: readonly string[], options?: ExecOptions) => Promise<Executed>
   /** As `exec`, but fails with what the program wrote unless its code is 0; answers with its stdout. */
   run(argv: readonly string[], options?: ExecOptions): Promise<string>
+  /** Stops everything that was spawned here, in the middle of whatever it does. */
+  freezeAll(): void
   /** Kills everything that was spawned here and is not the holder. */
   killAll(): Promise<void>
   /** Kills everything, and with the last process the namespace goes. */
@@ -165,6 +167,7 @@ function namespaceOf(holder: Holder, outerPid: number | undefined): Namespace {
       if (code !== 0) throw new Error(`${argv.join(' ')} ended with ${code}: ${(stderr || stdout).trim()}`)
       return stdout
     },
+    freezeAll: () => running.forEach(child => child.kill('SIGSTOP')),
     killAll,
     async end() {
       await killAll()

@@ -84,8 +84,10 @@ export async function createNode(
     cutManagement: management.cut,
     healManagement: management.heal,
     async powerOff() {
-      // In this order: a speaker that lives for a moment without its cable would tell the others.
-      await Promise.all([namespace.killAll(), segment.cut(), management.cut()])
+      // In this order: without power no speaker tells the others that its cable is gone, and no kernel that a connection is.
+      namespace.freezeAll()
+      await Promise.all([segment.cut(), management.cut()])
+      await namespace.killAll()
     },
     async powerOn() {
       await Promise.all([segment.heal(), management.heal()])

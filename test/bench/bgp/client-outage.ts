@@ -1,5 +1,6 @@
 import { until } from '../../interop/until.ts'
 import { berthNamespace, startBerth, startSpeaker } from '../../lab/berth.ts'
+import type { Endpoint } from '../../lab/endpoints.ts'
 import { type Lab, startLab } from '../../lab/lab.ts'
 import type { LabNode } from '../../lab/node.ts'
 import { startRequests, urlOf } from '../../lab/probe.ts'
@@ -22,7 +23,7 @@ export async function measureClientOutage(options: {
   await using lab = await startLab({ nodes: 3, progress })
   const { speakers } = await startBerth(lab)
   const router = await startLabRouter(lab, { bfd: { intervalMs, detectMultiplier: multiplier } })
-  const addresses = await serve(lab)
+  const { addresses, endpoints } = await serve(lab)
   const outages: number[] = []
   for (let cut = 1; cut <= cuts; cut++) {
     const node = lab.nodes[cut % lab.nodes.length]
@@ -37,19 +38,22 @@ export async function measureClientOutage(options: {
     const reports = await Promise.all(requests.map(each => each.stop()))
     outages.push(Math.max(...reports.map(({ lossMs }) => lossMs)))
     progress(`${node.name} loses power: a client is without answers for ${outages.at(-1)?.toFixed(0)} ms`)
-    await backToLife(lab, node)
+    // What is gone with the node must not be there for kube-proxy when that comes back.
+    await endpoints.get(node)?.setReady(false)
+    await node.powerOn()
     speakers.set(node.name, await startSpeaker(lab, node))
+    endpoints.set(node, await lab.deployEndpoint(service, node, 8080))
   }
   return outages
 }
 
-async function backToLife(lab: Lab, node: LabNode): Promise<void> {
-  await node.powerOn()
-  await lab.deployEndpoint(service, node, 8080)
+interface Served {
+  readonly addresses: readonly string[]
+  readonly endpoints: Map<LabNode, Endpoint>
 }
 
 /** A Service with an address of each family, announced by BGP from everywhere. */
-async function serve(lab: Lab): Promise<readonly string[]> {
+async function serve(lab: Lab): Promise<Served> {
   const inBerth = (kind: string, name: string, spec: object): object => ({
     apiVersion: 'berth.dev/v1beta1',
     kind,
@@ -87,13 +91,15 @@ async function serve(lab: Lab): Promise<readonly string[]> {
   await lab.controlPlane.kubectl(['apply', '-f', '-'], {
     input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
   })
-  for (const node of lab.nodes) await lab.deployEndpoint(service, node, 8080)
+  const endpoints = new Map<LabNode, Endpoint>()
+  for (const node of lab.nodes) endpoints.set(node, await lab.deployEndpoint(service, node, 8080))
   const jsonpath = 'jsonpath={.status.loadBalancer.ingress[*].ip}'
-  return await until(
+  const addresses = await until(
     'the Service has its addresses',
     async () => (await lab.controlPlane.kubectl(['get', 'service', service, '-o', jsonpath])).split(' '),
-    addresses => addresses.length === 2,
+    found => found.length === 2,
   )
+  return { addresses, endpoints }
 }
 
 /** The router sends packets to every node, and has BFD up with each. */
