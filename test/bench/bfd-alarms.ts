@@ -44,7 +44,8 @@ export async function bfdAlarmsSection(options: {
 A session of ${intervalMs} ms × ${multiplier} between the speaker's wire thread and FRR's bfdd, for ${number(seconds)} s. The speaker's main thread
 stands still for ${stallMs} ms of every second, and two endless loops have the machine's cores. Nothing is ever wrong with the cable, so each
 time that one end gives the other up is a false alarm. bfdd runs in real time, as on a router of its own; what it gives up is
-therefore the speaker's fault. Between packets of one end there should be ${intervalMs} ms at most.
+therefore the speaker's fault. Between packets of one end there should be ${intervalMs} ms at most. A gap beyond the detection time that
+both ends have and neither calls an alarm is the machine's own: for so long nothing ran on it, and no timer either.
 
 ${table(['end', 'false alarms', 'packets sent', 'longest gap'], [row('Berth', berth), row('FRR', frr)])}
 `

@@ -27,7 +27,7 @@ export const powerCut: Scenario = {
 /** The speakers do not hear each other on the segment, while the API server and the client hear all of them. */
 export const partition: Scenario = {
   name: `segment cut between all nodes for ${partitionMs / 1000} s`,
-  runs: 3,
+  runs: 2,
   run: async stage =>
     await see(stage, undefined, async () => {
       await isolate(stage, 'on')
@@ -49,7 +49,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'SIGSTOP, SIGCONT after 3 s',
-    runs: 8,
+    runs: 6,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         speakerOn(stage, victim).freeze()
@@ -68,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'node back',
-    runs: 8,
+    runs: 5,
     run: async (stage, victim) => {
       await victim.powerOff()
       await delay(stage.contender.observeMs)
@@ -80,7 +80,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'link down for 0.5 s',
-    runs: 8,
+    runs: 6,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         await victim.cutSegment()
@@ -116,7 +116,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'rolling restart of all',
-    runs: 4,
+    runs: 3,
     run: async stage =>
       await see(stage, undefined, async () => {
         for (const node of stage.lab.nodes) {

@@ -42,7 +42,7 @@ export async function layer2Section(options: {
       outcomes.push(await measure(stage, powerCut, runsOf(powerCut), progress))
     })
     await onStage(lab, await metallb(lab), progress, async stage => {
-      outcomes.push(await measure(stage, powerCut, quick ? 1 : 6 * times, progress))
+      outcomes.push(await measure(stage, powerCut, quick ? 1 : 5 * times, progress))
       outcomes.push(await measure(stage, partition, 1, progress))
     })
   })
