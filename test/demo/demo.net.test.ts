@@ -26,7 +26,9 @@ describe.skipIf(noRouter !== undefined)('the demo of BGP', () => {
     expect(told).toMatch(/more requests: node-1 answered \d+, node-2 answered \d+, node-3 answered \d+/)
     expect(told).toMatch(/says hello to 198\.18\.0\.10$/m)
     expect(told.match(/Lost: \d+\./g)).toEqual(['Lost: 0.', 'Lost: 0.'])
-    expect(told).toMatch(/Lost: \d+, which the router had sent to node-2, all within\s+\d+ ms/)
+    const [, withinMs] = told.match(/Lost: \d+, which the router had sent to node-2, all within\s+(\d+) ms/) ?? []
+    // A guard; test/bench measures it, and there it must be below 300 ms.
+    expect(Number(withinMs)).toBeLessThan(1_000)
     expect(told).toMatch(/All of it has ended/)
     expect(told).not.toContain('\u001B')
     expect(told).not.toMatch(/^\s+at /m)
@@ -45,7 +47,8 @@ describe.skipIf(obstacle !== undefined)('the demo', () => {
     expect(told).toMatch(/Unicast reply from 192\.0\.2\.100 \[00:00:5E:00:53:1[123]\]/)
     expect(told).toMatch(/node-[123] says hello to/)
     expect(told).toMatch(/Lost: 0\./)
-    expect(told).toMatch(/got no answer for \d+\.\d s/)
+    const [, seconds] = told.match(/got no answer for (\d+\.\d) s/) ?? []
+    expect(Number(seconds)).toBeLessThan(4)
     expect(told).toMatch(/All of it has ended/)
     // No colours and no stack traces where there is no terminal.
     expect(told).not.toContain('\u001B')
