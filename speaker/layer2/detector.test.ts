@@ -220,3 +220,30 @@ test('in a larger cluster a node watches six, and others in their place when the
   expect(watch).toMatchObject({ nodes: expect.arrayContaining([...watched]) })
   expect(watch?.kind === 'watch' && watch.nodes.length).toBeGreaterThan(6)
 })
+
+test.each(['acgjl', 'adefh', 'adfik'])(
+  '%s, torn off from seven others, have them for lost as long as it lasts',
+  near => {
+    const names = 'abcdefghijkl'
+    const far = names.split('').filter(name => !near.includes(name))
+    const { detector: whole } = run(names, [])
+    // One after the other: their last packets did not leave at the same moment.
+    const missedAtMs = (node: string): number => 300 + far.indexOf(node) * 15
+    const events: Timed[] = Array.from({ length: 70 }, (_, index): Timed => [410 + index * 30, { kind: 'due' }])
+    for (const node of near.split('')) {
+      const missed = far.filter(other => whole.graph.get(node)?.includes(other))
+      for (const [index, other] of missed.entries()) {
+        const said = verdict(node, missed.slice(0, index + 1).join(''), index)
+        events.push([missedAtMs(other), node === 'a' ? session(other, 'down') : said])
+      }
+      for (const nowMs of node === 'a' ? [] : [1_400, 2_400])
+        events.push([nowMs, verdict(node, missed.join(''), nowMs)])
+    }
+    let { detector } = run(names, [])
+    for (const [nowMs, event] of events.sort(([one], [other]) => one - other)) {
+      detector = step(detector, event, nowMs)[0]
+      if (nowMs < 410) continue
+      expect(`${nowMs} ms: ${lost(detector)}, ${detector.standing}`).toBe(`${nowMs} ms: ${far.join('')}, few`)
+    }
+  },
+)

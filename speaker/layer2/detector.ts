@@ -265,19 +265,28 @@ function withNextLook(detector: Detector, nowMs: number): Detector {
   return lookAtMs !== undefined && nowMs < lookAtMs ? detector : { ...detector, lookAtMs: nowMs + settings.lookEveryMs }
 }
 
-/** The graph between those that are not lost for long. */
+/**
+ * The graph between those that are not lost, made anew when somebody has been lost for long or is here again. Whoever is lost
+ * then has no part in it, be it only for a moment longer: of nodes that die together one is noticed before the other, and
+ * a session with a dead one that never was up would be held for a good one that leads to it and all the rest.
+ */
 function survivorsOf(
   { self, settings, graph, survivors }: Detector,
   peers: ReadonlyMap<string, PeerState>,
   nowMs: number,
 ): WatchGraph {
-  const gone = new Set<string>()
-  for (const { node, lostSinceMs } of peers.values()) {
-    if (lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs) gone.add(node)
-  }
-  if (gone.size === 0) return graph
-  const stay = [self.node, ...peers.keys()].filter(node => !gone.has(node))
-  return stay.length === survivors.size && stay.every(node => survivors.has(node)) ? survivors : watchGraph(stay)
+  const all = [...peers.values()]
+  const gone = all.filter(
+    ({ lostSinceMs }) => lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs,
+  )
+  if (gone.length === 0) return graph
+  const stay = [self.node, ...all.filter(({ lostSinceMs }) => lostSinceMs === undefined).map(({ node }) => node)]
+  const members = new Set([self.node, ...peers.keys()])
+  const isCurrent =
+    stay.every(node => survivors.has(node)) &&
+    !gone.some(({ node }) => survivors.has(node)) &&
+    [...survivors.keys()].every(node => members.has(node))
+  return isCurrent ? survivors : watchGraph(stay)
 }
 
 function standingOf(reached: number, all: number): Standing {
