@@ -23,8 +23,8 @@
  * not have to; speakers that adopt the result one by one, in any order, still end at the same result. The last holds
  * since a node's load when an address is placed is always a part of what the whole election gives it.
  *
- * Where moves for spread or preference should one day be limited in rate, that is the caller's: it may treat a verdict
- * of `spread` or `preferred` as one to carry out later (see pacing.ts), and the election goes on proposing it.
+ * How fast moves for spread or preference are made is the caller's: it treats a verdict of `spread` or `preferred` as one to
+ * carry out when its turn has come (pacing.ts), and the election goes on proposing it until then.
  *
  * Left out: weights for nodes of different size.
  */

@@ -6,6 +6,9 @@
  * the other, since each move is a hand-over that clients, switches and the API server have to follow.
  */
 
+/** For how long a move for preference or spread must be wanted, and the time between two that one node takes. */
+export const defaultPacingSettings = { moveMs: 2_000, moveEveryMs: 100 } as const
+
 /** Since when each thing has been waiting. */
 export type Pacing<Key extends string> = ReadonlyMap<Key, number>
 
