@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { type BinaryName, binary } from './binaries.ts'
 import { type Authority, issueCertificate } from './certificates.ts'
-import { apiServerFlags, controllerManagerFlags, etcdFlags } from './flags.ts'
+import { apiServerFlags, controllerManagerFlags, egressConfig, etcdFlags } from './flags.ts'
 import { freePort } from './free-port.ts'
 import { writeKeys } from './keys.ts'
 import { formatKubeconfig, groupsOf } from './kubeconfig.ts'
@@ -55,6 +55,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const start = (name: BinaryName, flags: readonly string[]): Promise<void> => programs.start(name, paths[name], flags)
   try {
     const authority = await writeKeys(directory, addresses)
+    if (kubelets) await writeFile(join(directory, 'egress.json'), egressConfig(directory))
     const port = await freePort()
     const controlPlane = face(`https://127.0.0.1:${port}`, directory, authority, programs, paths.kubectl)
     signal?.addEventListener('abort', () => void controlPlane.stop(), { once: true })

@@ -2,6 +2,26 @@
 
 export const serviceClusterIPRange = '10.96.0.0/12,fd00:10:96::/108'
 
+/** Where the API server asks for its way to kubelets, in its folder: it may be in another network than they. */
+export const kubeletSocket = 'to-kubelets.sock'
+
+/** The file that says so. */
+export function egressConfig(directory: string): string {
+  return JSON.stringify({
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [
+      {
+        name: 'cluster',
+        connection: {
+          proxyProtocol: 'HTTPConnect',
+          transport: { uds: { udsName: `${directory}/${kubeletSocket}` } },
+        },
+      },
+    ],
+  })
+}
+
 export function etcdFlags(directory: string): string[] {
   const socket = `unix://${directory}/etcd.sock`
   return [
@@ -45,6 +65,10 @@ export function apiServerFlags(
       ? [
           '--authorization-mode=Node,RBAC',
           '--enable-admission-plugins=NodeRestriction',
+          `--egress-selector-config-file=${directory}/egress.json`,
+          `--kubelet-client-certificate=${directory}/kubelet-client.crt`,
+          `--kubelet-client-key=${directory}/kubelet-client.key`,
+          '--kubelet-preferred-address-types=InternalIP',
           // Minutes by default; a test that loses a node does not wait so long.
           '--default-not-ready-toleration-seconds=5',
           '--default-unreachable-toleration-seconds=5',

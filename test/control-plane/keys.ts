@@ -20,6 +20,11 @@ export async function writeKeys(directory: string, addresses: readonly string[])
   // A proxy that shows this certificate is believed when it says for whom it asks, as in every Kubernetes cluster.
   const frontProxyAuthority = createAuthority('berth-test-front-proxy-ca')
   const frontProxy = issueCertificate(frontProxyAuthority, { commonName: 'front-proxy' }, { kind: 'client' })
+  const kubeletClient = issueCertificate(
+    authority,
+    { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
+    { kind: 'client' },
+  )
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const files = {
     'ca.crt': authority.certificate,
@@ -29,6 +34,8 @@ export async function writeKeys(directory: string, addresses: readonly string[])
     'front-proxy-ca.crt': frontProxyAuthority.certificate,
     'front-proxy.crt': frontProxy.certificate,
     'front-proxy.key': frontProxy.key,
+    'kubelet-client.crt': kubeletClient.certificate,
+    'kubelet-client.key': kubeletClient.key,
     'service-account.pub': publicKey.export({ type: 'spki', format: 'pem' }),
     'service-account.key': privateKey.export({ type: 'pkcs8', format: 'pem' }),
   }

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { chart, type Helm } from '../charts/helm.ts'
+import { binary } from '../control-plane/binaries.ts'
+import { commandsOf } from '../docs/commands.ts'
 import { snippet } from '../docs/snippets.ts'
 import { until } from '../interop/until.ts'
 import type { Lab } from '../lab/lab.ts'
@@ -55,6 +59,42 @@ export async function firstAnswer({ client }: Lab, address: string): Promise<num
   await requests.answered(25)
   await requests.stop()
   return requests.done.find(({ node }) => node !== undefined)?.doneAtMs ?? Number.NaN
+}
+
+/** The commands of kubectl in a page that do this, without their program. Fails where there is none. */
+export function documented(page: string, what: string): readonly (readonly string[])[] {
+  const found = commandsOf(page)
+    .filter(({ words, text }) => words[0] === 'kubectl' && words.length > 2 && text.includes(` ${what} `))
+    .map(({ words }) => words.slice(1))
+  if (found.length === 0) throw new Error(`${page} has no command of kubectl that does ${what}`)
+  return found
+}
+
+/** A port of a pod, out here. */
+export interface ForwardedPort extends AsyncDisposable {
+  readonly url: string
+}
+
+/** Runs `kubectl port-forward` as it is documented, but with a free port on this side. */
+export async function forwardPort({ controlPlane }: Lab, words: readonly string[]): Promise<ForwardedPort> {
+  const args = words.map(word => (/^\d+$/.test(word) ? `:${word}` : word))
+  const env = { ...process.env, KUBECONFIG: await controlPlane.kubeconfig() }
+  const child = spawn(await binary('kubectl'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(child, 'close')
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (said += String(chunk)))
+  const look = () => Promise.resolve(/Forwarding from (127\.0\.0\.1:\d+) ->/.exec(said)?.[1])
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  try {
+    const place = await until('kubectl forwards the port', look, place => place !== undefined, patienceMs)
+    return { url: `http://${place}`, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw new Error(`kubectl ${args.join(' ')}: ${said}`, { cause: error })
+  }
 }
 
 /** A command of the document without its program. */

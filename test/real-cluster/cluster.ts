@@ -15,6 +15,7 @@ import type { LabNode } from '../lab/node.ts'
 import { batch } from '../lab/segment.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { createNodeGroups, whyNoGroups } from './cgroups.ts'
+import { openWayToKubelets } from './kubelet-way.ts'
 import { startNode } from './node.ts'
 import { containerRuntime, pauseArchive } from './runtime.ts'
 
@@ -55,12 +56,16 @@ export async function startCluster(options: ClusterOptions): Promise<Lab> {
     images: [await pauseArchive(), ...images],
   }
   const groups = createNodeGroups(`berth-nodes-${process.pid}`)
+  let wayToKubelets: Promise<void> | undefined
   const begin = async (node: LabNode, way: JoinWay): Promise<void> => {
+    wayToKubelets ??= openWayToKubelets(way)
+    await wayToKubelets
     await routeToApi(node, way)
     await startNode(node, programs, {
       folder: join(way.directory, node.name),
       groups: await groups.create(node.name),
       kubeconfig: await way.kubeconfig(`system:node:${node.name}`),
+      clientCaFile: way.controlPlane.caFile,
     })
   }
   try {
@@ -110,11 +115,14 @@ async function allReady({ controlPlane, nodes, directory }: Lab): Promise<void> 
 /**
  * Where a Service's address is not a network's own, as that of the API server inside the cluster, a program on the node
  * finds it only beyond a default route; kube-proxy then sends it elsewhere. Packets of pods go to the API server as they
- * are, so it must know the way back.
+ * are, so it must know the way back; and the way to the kubelet.
  */
 async function routeToApi(node: LabNode, { management }: JoinWay): Promise<void> {
   await batch(node.namespace, [`route add default via ${apiAddress}`])
-  await batch(management.namespace, [`route add 10.244.${node.ordinal}.0/24 via ${node.managementAddress}`])
+  await batch(management.namespace, [
+    `route add 10.244.${node.ordinal}.0/24 via ${node.managementAddress}`,
+    `route add ${node.ipv4} via ${node.managementAddress}`,
+  ])
 }
 
 /** What stands behind the Service `kubernetes`, by which pods find the API server: the lab's relay on the management network. */

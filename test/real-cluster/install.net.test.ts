@@ -6,7 +6,16 @@ import type { Lab } from '../lab/lab.ts'
 import type { LabNode } from '../lab/node.ts'
 import { startRequests, urlOf, whoHas } from '../lab/probe.ts'
 import { longestGapMs, startWatch } from '../lab/watch.ts'
-import { addressesOfWeb, deployWeb, exposeWeb, firstAnswer, installBerth, uninstallBerth } from './admin.ts'
+import {
+  addressesOfWeb,
+  deployWeb,
+  documented,
+  exposeWeb,
+  firstAnswer,
+  forwardPort,
+  installBerth,
+  uninstallBerth,
+} from './admin.ts'
 import { startCluster, whyNoCluster } from './cluster.ts'
 import { buildArchive, imageName } from './image.ts'
 
@@ -139,6 +148,41 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     expect(after).toHaveLength(3)
     for (const pod of after) expect(before).not.toContain(pod)
     expect(await addressesOfWeb(cluster, 2)).toEqual(addresses)
+  })
+
+  it('is looked into and restarted by the commands of docs/operations.md and docs/troubleshooting.md', async () => {
+    const addresses = await addressesOfWeb(cluster, 2)
+    const logs = documented('docs/troubleshooting.md', 'logs')
+    expect(logs).toHaveLength(2)
+    for (const words of logs) {
+      const lines = (await kubectl(...words)).trim().split('\n')
+      for (const line of lines) expect(JSON.parse(line)).toMatchObject({ msg: expect.any(String) })
+    }
+    const before = [...(await podsOf('speaker')), ...(await podsOf('controller'))]
+    for (const words of documented('docs/operations.md', 'rollout restart')) await kubectl(...words)
+    for (const words of documented('docs/operations.md', 'rollout status')) await kubectl(...words)
+    await kubectl('rollout', 'status', '-n', namespace, 'deployment/berth-controller', '--timeout=60s')
+    // A pod that ends is still there for a moment.
+    await vi.waitFor(async () => {
+      const after = [...(await podsOf('speaker')), ...(await podsOf('controller'))]
+      expect(after).toHaveLength(5)
+      expect(after.filter(pod => before.includes(pod))).toEqual([])
+    }, patience)
+    for (const address of addresses) await firstAnswer(cluster, address)
+    expect(await addressesOfWeb(cluster, 2)).toEqual(addresses)
+  })
+
+  it('shows its status page by the command of docs/status-page.md, from any replica', async () => {
+    const [words = []] = documented('docs/status-page.md', 'port-forward')
+    await using forwarded = await forwardPort(cluster, words)
+    const document = await fetch(`${forwarded.url}/`)
+    expect(document.headers.get('content-security-policy')).toContain("default-src 'none'")
+    const pools = await vi.waitFor(async () => {
+      const answer = await fetch(`${forwarded.url}/api/views/pools`)
+      expect(answer.status).toBe(200)
+      return await answer.json()
+    }, patience)
+    expect(pools).toMatchObject([{ name: 'public', usage: [{ inUse: '1' }, { inUse: '1' }] }])
   })
 
   it('leaves behind what the document says when it is uninstalled, and nobody answers any more', async () => {

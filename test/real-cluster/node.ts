@@ -21,16 +21,18 @@ export interface NodePlace {
   readonly groups: readonly string[]
   /** Of the user system:node:NAME. */
   readonly kubeconfig: string
+  /** Of those who may ask the kubelet for logs and the like. */
+  readonly clientCaFile: string
 }
 
 /** Starts containerd and kubelet on a machine of the lab; the node registers itself some seconds later. */
 export async function startNode(node: LabNode, programs: NodePrograms, place: NodePlace): Promise<void> {
-  const { folder, groups, kubeconfig } = place
+  const { folder, groups, kubeconfig, clientCaFile } = place
   await mkdir(join(folder, 'cni'), { recursive: true })
   await mkdir(join(folder, 'pods'), { recursive: true })
   const files = {
     'containerd.toml': containerdConfig(programs.runtime, folder),
-    'kubelet.yaml': stringify(kubeletConfig(folder)),
+    'kubelet.yaml': stringify(kubeletConfig(folder, clientCaFile)),
     'cni/10-bridge.conflist': JSON.stringify(cniConfig(node.ordinal)),
     'resolv.conf': '',
   }
@@ -55,7 +57,7 @@ export async function startNode(node: LabNode, programs: NodePrograms, place: No
   await once(child, 'spawn')
 }
 
-function kubeletConfig(folder: string): object {
+function kubeletConfig(folder: string, clientCaFile: string): object {
   const nothing = '0%'
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -66,8 +68,7 @@ function kubeletConfig(folder: string): object {
     failSwapOn: false,
     makeIPTablesUtilChains: false,
     oomScoreAdj: 0,
-    // Nobody asks it for logs: they are files out here.
-    enableServer: false,
+    authentication: { x509: { clientCAFile: clientCaFile } },
     podLogsDir: join(folder, 'pods'),
     resolvConf: join(folder, 'resolv.conf'),
     clusterDomain: 'cluster.local',
