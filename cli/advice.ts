@@ -83,9 +83,7 @@ export function adviceOnAnnouncement(refusal: Refusal, service: Service, namespa
     case 'SharedAddressElsewhere':
       return ['Give it an address of its own, or let its Pods run where those of the others do.']
     case 'InterfaceUnusable':
-      return [
-        `Its speaker’s log says why: kubectl -n ${namespace} get pods -o wide --field-selector spec.nodeName=${refusal.node}`,
-      ]
+      return [adviceOnSpeaker(refusal.node, namespace)]
     case 'AddressInUse':
       return []
     case 'NoPeer':
@@ -93,6 +91,12 @@ export function adviceOnAnnouncement(refusal: Refusal, service: Service, namespa
     case 'NoEstablishedSession':
       return ['See why no session stands: kubectl berth peers']
   }
+}
+
+/** Where only the log of a node's speaker tells. */
+export function adviceOnSpeaker(node: string, namespace: string): string {
+  const pod = `kubectl -n ${namespace} get pods -l app.kubernetes.io/component=speaker --field-selector spec.nodeName=${node} -o name`
+  return `Its speaker’s log says why: kubectl -n ${namespace} logs --tail=50 $(${pod})`
 }
 
 /** Of many nodes that say the same, one is named with the command, and the others are counted. */

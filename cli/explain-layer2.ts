@@ -9,7 +9,7 @@ import {
   type NodeRefusal,
   type Refusal,
 } from '../speaker/refusal.ts'
-import { adviceOnAnnouncement } from './advice.ts'
+import { adviceOnAnnouncement, adviceOnSpeaker } from './advice.ts'
 import { type Layer2View, type Picture, pictureWithout } from './picture.ts'
 import { ago } from './words.ts'
 
@@ -62,7 +62,8 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
   return {
     state,
     text: [text, ...unadvertised].join('; ') + '.',
-    advice: [],
+    // It takes a moment; after that something is in its way.
+    advice: state === 'coming' ? [adviceOnSpeaker(view.verdict.node, snapshot.namespace)] : [],
     node,
     sharers,
     since,
@@ -90,7 +91,7 @@ function announcementOf(
   if (!published) {
     return {
       state: 'coming',
-      text: `node ${verdict.node} is to announce it and has not said so yet; the log of its speaker says why`,
+      text: `node ${verdict.node} is to announce it and has not said so yet`,
     }
   }
   const { node: speaking, sharers, addresses, interfaces } = published

@@ -425,7 +425,10 @@ const unannounced: readonly Row[] = [
   {
     situation: 'a speaker that has won and does not announce yet',
     world: { services: [web] },
-    says: ['is to announce it and has not said so yet'],
+    says: [
+      'node node-3 is to announce it and has not said so yet',
+      '→ Its speaker’s log says why: kubectl -n berth-system logs --tail=50 $(kubectl -n berth-system get pods -l app.kubernetes.io/component=speaker --field-selector spec.nodeName=node-3 -o name)',
+    ],
   },
 ]
 
