@@ -28,6 +28,7 @@ import {
 
 import {
   livenessOf,
+  mayMove,
   nextChangeMs,
   noSuspicions,
   type SuspicionEvent,
@@ -53,6 +54,8 @@ export interface Members {
   takeReach(report: ReachReport): void
   /** Our own Lease, of this run, has come back by the watch: before that we must not decide. */
   joined(): boolean
+  /** Whether this node may take addresses for the spread or a preference. */
+  mayMove(): boolean
   /** Our own Lease must have run out for those who can see it. */
   isCutOff(): boolean
   /** What the Lease says of this node may have changed. */
@@ -160,9 +163,11 @@ export function createMembers(options: MembersOptions): Members {
   function suspect(event: SuspicionEvent): void {
     const nowMs = performance.now()
     const [after, { renew }] = step(suspicions, event, nowMs)
+    const movesAgain = mayMove(after) && !mayMove(suspicions)
     suspicions = after
     if (renew) lease.touch()
     judge()
+    if (movesAgain) options.onChange()
     clearTimeout(suspicionTimer)
     const dueMs = nextChangeMs(suspicions, nowMs)
     if (dueMs === undefined) return
@@ -208,6 +213,7 @@ export function createMembers(options: MembersOptions): Members {
     byLease: () => members,
     takeReach: report => suspect({ kind: 'reach', report }),
     joined: () => membership.joined,
+    mayMove: () => mayMove(suspicions),
     isCutOff: () => isCutOff(membership, performance.now()),
     tellFacts,
     tellFactsNow: () => lease.touch(),

@@ -67,6 +67,8 @@ export interface ReconcilerOptions {
   readonly members: () => ReadonlyMap<string, Member> | undefined
   /** Those whose Lease is not over, be they lost or not. */
   readonly byLease: () => ReadonlyMap<string, Member>
+  /** Whether this node may take addresses for the spread or a preference now. */
+  readonly mayMove: () => boolean
   /** After each run: whom the records name for the addresses that are announced here. */
   readonly onPlanned: (claimants: ReadonlyMap<string, string | undefined>) => void
   readonly announcer: Announcer
@@ -112,6 +114,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return members !== undefined
   })
 
+  /** From when on a run delays nobody. */
+  function calmMs(nowMs: number): number {
+    return nowMs + Math.min(laterMs, loop.state.lastRunMs * calmRuns)
+  }
+
   function wake(what?: 'nodes'): void {
     if (what === 'nodes') {
       survey = undefined
@@ -135,13 +142,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return found
     }
 
-    pacing = pace(pacing, waiting({ won, verdicts, refused, beside, wire: announcer.wire }), nowMs)
+    const moving = options.mayMove() ? won : []
+    pacing = pace(pacing, waiting({ won, moving, verdicts, refused, beside, wire: announcer.wire }), nowMs)
     const ripe = ripeKeys(pacing, waitMs, nowMs)
     const moves = [...ripe].filter(isMove)
     turns = takeTurns(turns, moves, moveEveryMs, nowMs)
     const paces = [nextRipeMs(pacing, waitMs, nowMs), nextTurnMs(turns, moves, moveEveryMs)]
     const next = [...paces, outlook.nextMs(nowMs)].filter(atMs => atMs !== undefined)
-    if (next.length > 0) loop.runAt(Math.min(...next))
+    // Services that must last for a while one after the other would otherwise each have a run of their own.
+    if (next.length > 0) loop.runAt(Math.max(Math.min(...next), calmMs(nowMs)))
 
     const { wire, seen, rivals } = announcer
     const { records } = sources
@@ -260,7 +269,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     wakeLater: () => loop.runAt(performance.now() + laterMs),
     wakeForEndpoints(service) {
       if (!withoutLayer2.has(service)) return wake()
-      loop.runAt(performance.now() + Math.min(laterMs, loop.state.lastRunMs * calmRuns))
+      loop.runAt(calmMs(performance.now()))
     },
     servicesOf: address => own.get(address) ?? [],
     get state() {
@@ -289,15 +298,19 @@ function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> 
 /** What of this may have to wait: moves to us that nobody urgently needs, and what people are told when it lasts. */
 function* waiting(situation: {
   readonly won: readonly Group[]
+  /** Those of them that may be taken from a node that could keep them. */
+  readonly moving: readonly Group[]
   readonly verdicts: ReadonlyMap<string, Verdict>
   readonly refused: readonly RefusedService[]
   readonly beside: (service: Service) => Beside
   readonly wire: ReadonlyMap<string, WireState>
 }): Generator<RipeKey> {
-  const { won, verdicts, refused, beside, wire } = situation
-  for (const { key, members } of won) {
+  const { won, moving, verdicts, refused, beside, wire } = situation
+  for (const { key } of moving) {
     const because = verdicts.get(key)?.because
     if (because === 'spread' || because === 'preferred') yield `move ${key}`
+  }
+  for (const { members } of won) {
     for (const { service, offers } of members) {
       const addresses = offers.map(offer => ({ address: offer.text }))
       if (isUnusable(addresses, wire)) yield `refusal ${service.key}`

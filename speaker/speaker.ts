@@ -140,6 +140,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     endpoints,
     members: () => (synced && members.joined() ? members.current() : undefined),
     byLease: () => members.byLease(),
+    mayMove: () => members.mayMove(),
     onPlanned: claimants => feed.tellKnowledge(claimants, !members.isCutOff()),
     announcer,
     writer,

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { member } from '../test-values.ts'
 import type { ReachReport, Standing } from './detector-state.ts'
-import { livenessOf, nextChangeMs, noSuspicions, type SuspicionEvent, step, suspicionSettings } from './suspicion.ts'
+import {
+  livenessOf,
+  mayMove,
+  nextChangeMs,
+  noSuspicions,
+  type SuspicionEvent,
+  step,
+  suspicionSettings,
+} from './suspicion.ts'
 
 const settings = suspicionSettings(3_000)
 const members = new Map(['a', 'b', 'c', 'd', 'e'].map(name => [name, member(name)]))
@@ -103,6 +111,19 @@ describe('with few', () => {
   test('whoever said farewell is gone without further ado', () => {
     expect(gone([[300, reach('few', 'c', '', true)]], 300)).toBe('c')
   })
+})
+
+test('nothing is taken for the spread by those who cannot count on most: whom they do not hear may have them for dead', () => {
+  expect(mayMove(noSuspicions(settings))).toBe(true)
+  expect(mayMove(after([[0, reach('most', 'b')]]).suspicions)).toBe(true)
+  expect(mayMove(after([[0, reach('few', 'bcd', 'bcd')]]).suspicions)).toBe(false)
+  const living: Timed[] = [
+    [0, reach('half', 'b')],
+    [10, leaseOf('b')],
+    [260, leaseOf('b')],
+  ]
+  expect(mayMove(after(living).suspicions)).toBe(false)
+  expect(mayMove(after([...living, [9_000, reach('most', '')]]).suspicions)).toBe(true)
 })
 
 describe('with half', () => {

@@ -145,6 +145,14 @@ export function livenessOf(
   return after
 }
 
+/**
+ * Whether anything may be taken for the spread or a preference: not by those who cannot count on most of the members. Whom
+ * they do not hear may live, as the API server says, and has them for dead: it would take back at once what they take.
+ */
+export function mayMove({ standing }: Suspicions): boolean {
+  return standing === 'most'
+}
+
 /** Whether the loss of a node is reason enough to take over from it. */
 function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
   const { standing, provenMs, settings } = suspicions
