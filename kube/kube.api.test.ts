@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import { type FaultProxy, type Faults, startFaultProxy } from '../test/fault-proxy.ts'
+import { createRandom, type Random } from '../test/seeded-random.ts'
 import { patchStatus } from './apply.ts'
 import { loadCredentials } from './credentials.ts'
 import { fieldOf, identityOf, listOf, textOf } from './json.ts'
@@ -108,17 +109,6 @@ async function withWatch(
   })
 }
 
-/** The numbers of mulberry32: one seed, one sequence. */
-function dice(seed: number): (sides: number) => number {
-  let state = seed
-  return sides => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % sides
-  }
-}
-
 const mishaps: readonly Faults[] = [
   {},
   { status: { code: 410, probability: 0.6 } },
@@ -132,14 +122,14 @@ const mishaps: readonly Faults[] = [
 ]
 
 /** Something bad a few times a second, for as long as asked. */
-async function misfortune(proxy: FaultProxy, roll: (sides: number) => number, forMs: number): Promise<void> {
+async function misfortune(proxy: FaultProxy, random: Random, forMs: number): Promise<void> {
   const untilMs = performance.now() + forMs
   while (performance.now() < untilMs) {
-    const luck = roll(mishaps.length + 4)
+    const luck = random.integer(0, mishaps.length + 3)
     if (luck < mishaps.length) proxy.set(mishaps[luck] ?? {})
     else if (luck % 2 === 0) proxy.cutWatches()
     else proxy.expireWatches()
-    await delay(50 + roll(300))
+    await delay(random.integer(50, 349))
   }
   proxy.set({})
 }
@@ -147,7 +137,7 @@ async function misfortune(proxy: FaultProxy, roll: (sides: number) => number, fo
 describe('a store behind an API server that misbehaves', () => {
   it.each([1, 2, 3])('equals a fresh list when all is over (seed %d)', async seed => {
     const namespace = await freshNamespace()
-    const roll = dice(seed)
+    const random = createRandom(seed)
     for (let index = 0; index < 25; index++) await put(direct, namespace, `old-${index}`, 'old')
     await withWatch(
       { seed, path: pathOf(namespace), pageSize: 7 },
@@ -161,14 +151,16 @@ describe('a store behind an API server that misbehaves', () => {
         const over = new AbortController()
         const changes = async (): Promise<void> => {
           while (!over.signal.aborted) {
-            const name = roll(3) === 0 ? `old-${roll(25)}` : `new-${roll(15)}`
+            const name = random.chance(1 / 3) ? `old-${random.integer(0, 24)}` : `new-${random.integer(0, 14)}`
             // A third of the writes are one's own: through the same rude proxy, and their answers are taken in.
-            const mine = roll(3) === 0
+            const mine = random.chance(1 / 3)
             try {
               const transportUsed = mine ? transport : direct
-              if (roll(3) === 0) await remove(transportUsed, namespace, name)
+              if (random.chance(1 / 3)) await remove(transportUsed, namespace, name)
               else {
-                const answer = parseConfigMap(await put(transportUsed, namespace, name, `text-${roll(1_000_000)}`))
+                const answer = parseConfigMap(
+                  await put(transportUsed, namespace, name, `text-${random.integer(0, 999_999)}`),
+                )
                 if (mine && answer !== undefined) {
                   accepted.set(`${answer.key} ${answer.uid}`, BigInt(answer.resourceVersion))
                   store.accept(answer)
@@ -177,11 +169,11 @@ describe('a store behind an API server that misbehaves', () => {
             } catch {
               // Not there, or the proxy had its way.
             }
-            await delay(roll(15))
+            await delay(random.integer(0, 14))
           }
         }
         const writers = [changes(), changes()]
-        await misfortune(proxy, roll, 8_000)
+        await misfortune(proxy, random, 8_000)
         over.abort()
         await Promise.all(writers)
         await ready
@@ -323,7 +315,7 @@ describe('a queue that writes through a rude proxy', () => {
     const queue = createQueue<string>({ name: 'test', concurrency: 8, process, backoff: { minMs: 5, maxMs: 200 } })
     const stop = new AbortController()
     const work = queue.run(stop.signal)
-    const trouble = misfortune(proxy, dice(7), 4_000)
+    const trouble = misfortune(proxy, createRandom(7), 4_000)
     for (let round = 1; round <= 40; round++) {
       for (let index = 0; index < 10; index++) {
         wanted.set(`key-${index}`, round)

@@ -11,6 +11,7 @@ import type { ControlPlane } from './control-plane/control-plane.ts'
 import { freePort } from './control-plane/free-port.ts'
 import { readAuthority } from './control-plane/keys.ts'
 import { inOrder, onwardHeaders, passWatch, passWhole } from './fault-relay.ts'
+import { createRandom } from './seeded-random.ts'
 
 /**
  * Stands between a program and the API server and is rude to it, as networks, load balancers and busy API servers are.
@@ -69,7 +70,7 @@ export async function startFaultProxy(
     keepAlive: true,
   })
   const unbelieved = new Agent({ ca, keepAlive: true })
-  const chance = random(seed)
+  const chance = createRandom(seed)
   const port = await freePort(address)
 
   let faults: Faults = {}
@@ -185,15 +186,4 @@ function answerStatus(response: ServerResponse, code: keyof typeof statuses): vo
 function statusOf(code: keyof typeof statuses): object {
   const details = code === 429 ? { details: { retryAfterSeconds: 1 } } : {}
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', ...statuses[code], ...details, code }
-}
-
-/** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

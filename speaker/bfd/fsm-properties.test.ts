@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { createRandom } from '../../test/seeded-random.ts'
 import { step } from './fsm.ts'
 import type { ControlPacket } from './packet.ts'
 import {
@@ -41,7 +42,7 @@ function simulate(options: {
     readonly nowMs: number
   }) => void
 }): Readonly<Record<Side, End>> {
-  const random = chances(options.seed)
+  const random = createRandom(options.seed)
   const { left, right } = options.sessions
   const ends: Record<Side, End> = {
     left: { session: left, state: initialState(left, 1, 0) },
@@ -93,17 +94,6 @@ function simulate(options: {
         happen(side, { kind: 'deadlineDue' })
       }
     }
-  }
-}
-
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
-function chances(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { createRandom } from '../../test/seeded-random.ts'
 import { step } from './fsm.ts'
 import type { ReceivedMessage } from './message.ts'
 import { localOpen } from './negotiate.ts'
@@ -137,17 +138,6 @@ test('after any events: no timer in Idle, never two sessions, no timer of a conn
   )
 })
 
-/** Evenly spread numbers from 0 to 1, the same for the same seed (mulberry32). */
-function uniform(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Two peers, a network between them that may lose connections and messages, and a clock that jumps. */
 function simulate(settings: readonly [Peer, Peer], lossUntilMs: number, untilMs: number, chances: () => number) {
   const ends = settings.map(peerSettings => ({
@@ -275,7 +265,7 @@ test('two peers joined by a network that loses connections and messages have one
         { ...peer, ...restart, direction: mine },
         { ...router, ...restart, direction: theirs },
       ] as const
-      const ends = simulate(settings, 60_000, 60_000 + 400_000, uniform(seed))
+      const ends = simulate(settings, 60_000, 60_000 + 400_000, createRandom(seed))
       const standing = ends.map(({ state, sockets }) =>
         sides.filter(side => state[side].kind === 'Established').map(side => [side, sockets.get(side)] as const),
       )

@@ -11,6 +11,7 @@ import {
 import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts'
 import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts'
+import { createRandom } from '../seeded-random.ts'
 
 /*
  * The controller is killed (SIGKILL) twenty times at random moments while 2,000 Services come and half of them go again,
@@ -48,15 +49,6 @@ afterAll(async () => {
   await proxy?.[Symbol.asyncDispose]()
   await controlPlane?.stop()
 })
-
-/** Numbers from 0 to 1 that are the same in every run, so that a failure can be sought again. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 async function startWitness(): Promise<Witness> {
   const held = new Map<string, string>()
@@ -110,7 +102,7 @@ async function startWitness(): Promise<Witness> {
 
 describe('a controller that is killed twenty times behind a rude network', () => {
   it('gives no address twice, moves none and forgets no Service', async () => {
-    const random = seeded(7)
+    const random = createRandom(7)
     await cluster.pool('small', { addresses: ['192.0.2.0/25'], serviceAllocation: { priority: 1 } })
     await cluster.pool('large', { addresses: ['10.64.0.0/16'] })
     const witness = await startWitness()
@@ -128,8 +120,8 @@ describe('a controller that is killed twenty times behind a rude network', () =>
       return untilKills(count)
     }
     const faults = setInterval(() => {
-      if (random() < 0.3) proxy.cutWatches()
-      if (random() < 0.1) proxy.expireWatches()
+      if (random.chance(0.3)) proxy.cutWatches()
+      if (random.chance(0.1)) proxy.expireWatches()
       const mood = random()
       if (mood < 0.4) proxy.set({ truncateProbability: 0.05, delayMs: [0, 15] })
       else if (mood < 0.6) proxy.set({ status: { code: 500, probability: 0.2 } })
@@ -149,7 +141,7 @@ describe('a controller that is killed twenty times behind a rude network', () =>
           remaining.add(name)
           await delay(random() * 250)
           if (index % 2 === 0) continue
-          const victim = `web-${Math.floor(random() * index)}`
+          const victim = `web-${random.integer(0, index - 1)}`
           if (remaining.delete(victim)) await cluster.remove(`${servicesPath}/${victim}`)
           await untilKills((index / services) * kills)
         }
@@ -162,8 +154,8 @@ describe('a controller that is killed twenty times behind a rude network', () =>
     try {
       while (killed < kills) {
         // Most die in the middle of their first writes, some at ease, some before their first list or within it.
-        if (random() < 0.8) await controller.logged(atWork, 30_000)
-        await delay(random() * (random() < 0.6 ? 120 : 1_000))
+        if (random.chance(0.8)) await controller.logged(atWork, 30_000)
+        await delay(random() * (random.chance(0.6) ? 120 : 1_000))
         const exit = await controller.end('SIGKILL')
         if (exit !== 'SIGKILL') throw new Error(`the controller ended by itself: ${controller.noise.join('\n')}`)
         if (controller.log.some(line => line.msg === atWork)) adoptions++

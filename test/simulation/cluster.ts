@@ -7,6 +7,7 @@ import { membersOf, noMembership, observe } from '../../speaker/layer2/membershi
 import { recordKey } from '../../speaker/layer2/record.ts'
 import { endpointsOn, node as nodeFacts, service } from '../../speaker/test-values.ts'
 import { type ClusterConfig, createApiServer } from './api-server.ts'
+import { createRandom } from '../seeded-random.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
 import { createNetwork } from './network.ts'

@@ -1,4 +1,5 @@
 import { node as nodeFacts } from '../../speaker/test-values.ts'
+import type { Random } from '../seeded-random.ts'
 import { allowanceOf } from './allowance.ts'
 import type { Cluster } from './cluster.ts'
 import type { Allowance } from './monitor.ts'

@@ -1,4 +1,4 @@
-import type { Random } from './timeline.ts'
+import type { Random } from '../seeded-random.ts'
 
 /*
  * Who hears whom. Two networks: the one that speakers talk to each other and to the API server by, and the segment that the

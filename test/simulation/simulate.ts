@@ -1,4 +1,5 @@
 import { spreadBound } from '../../speaker/layer2/election.ts'
+import { createRandom } from '../seeded-random.ts'
 import { type Cluster, createCluster } from './cluster.ts'
 import { disturb, formatFault, randomFault, type ScheduledFault, schedule } from './faults.ts'
 import { createRandom } from './timeline.ts'
