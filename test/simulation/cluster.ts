@@ -11,7 +11,7 @@ import { createRandom } from '../seeded-random.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
 import { createNetwork } from './network.ts'
-import { createRandom, createTimeline } from './timeline.ts'
+import { createTimeline } from './timeline.ts'
 import { createSurveys, type SimulationSettings, type World } from './world.ts'
 
 export const defaultSettings: SimulationSettings = {

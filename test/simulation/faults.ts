@@ -4,7 +4,6 @@ import { allowanceOf } from './allowance.ts'
 import type { Cluster } from './cluster.ts'
 import type { Allowance } from './monitor.ts'
 import type { Cable } from './network.ts'
-import type { Random } from './timeline.ts'
 
 /** One thing that goes wrong for a while. */
 export type Fault =

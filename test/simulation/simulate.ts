@@ -2,7 +2,6 @@ import { spreadBound } from '../../speaker/layer2/election.ts'
 import { createRandom } from '../seeded-random.ts'
 import { type Cluster, createCluster } from './cluster.ts'
 import { disturb, formatFault, randomFault, type ScheduledFault, schedule } from './faults.ts'
-import { createRandom } from './timeline.ts'
 
 /** What came of one schedule. */
 export interface Outcome {

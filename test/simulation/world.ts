@@ -8,7 +8,7 @@ import type { Random } from '../seeded-random.ts'
 import type { ApiServer, ClusterConfig } from './api-server.ts'
 import type { Machine } from './machine.ts'
 import type { Cable, Network } from './network.ts'
-import type { Random, Timeline } from './timeline.ts'
+import type { Timeline } from './timeline.ts'
 
 /** How the speakers of a simulated cluster are set. */
 export interface SimulationSettings {
