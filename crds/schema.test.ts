@@ -1,59 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { definitions, schemasIn } from '../test/crd-definitions.ts'
 import { apiGroup, plurals } from './resources.ts'
-
-interface Schema {
-  readonly type?: string
-  readonly description?: string
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly items?: Schema
-  readonly additionalProperties?: Schema
-  readonly maxItems?: number
-  readonly maxLength?: number
-  readonly maxProperties?: number
-  readonly enum?: readonly string[]
-  readonly format?: string
-  readonly 'x-kubernetes-list-type'?: string
-  readonly 'x-kubernetes-list-map-keys'?: readonly string[]
-  readonly 'x-kubernetes-validations'?: readonly { readonly rule: string; readonly message?: string }[]
-}
-
-interface Definition {
-  readonly metadata: { readonly name: string }
-  readonly spec: {
-    readonly group: string
-    readonly scope: string
-    readonly names: {
-      readonly kind: string
-      readonly plural: string
-      readonly shortNames: readonly string[]
-      readonly categories: readonly string[]
-    }
-    readonly versions: readonly {
-      readonly name: string
-      readonly subresources: object
-      readonly additionalPrinterColumns: readonly { readonly name: string; readonly description?: string }[]
-      readonly schema: { readonly openAPIV3Schema: Schema }
-    }[]
-  }
-}
-
-const files = readdirSync(import.meta.dirname).filter(file => file.endsWith('.yaml'))
-const definitions = files.map(
-  file => parse(readFileSync(join(import.meta.dirname, file), 'utf8'), { maxAliasCount: 1000 }) as Definition,
-)
-
-/** Every schema inside a schema, with its path. */
-function walk(path: string, schema: Schema): readonly (readonly [string, Schema])[] {
-  return [
-    [path, schema] as const,
-    ...Object.entries(schema.properties ?? {}).flatMap(([name, child]) => walk(`${path}.${name}`, child)),
-    ...(schema.items ? walk(`${path}[]`, schema.items) : []),
-    ...(schema.additionalProperties ? walk(`${path}.*`, schema.additionalProperties) : []),
-  ]
-}
 
 test('there is one definition for each kind', () => {
   expect(Object.fromEntries(definitions.map(({ spec }) => [spec.names.kind, spec.names.plural]))).toEqual(plurals)
@@ -72,7 +19,7 @@ describe.each(definitions.map(definition => ({ kind: definition.spec.names.kind,
   ({ definition }) => {
     const { spec } = definition
     const version = spec.versions[0]
-    const schemas = version ? walk('', version.schema.openAPIV3Schema) : []
+    const schemas = schemasIn(version.schema.openAPIV3Schema)
 
     test('is namespaced, in its group and category, with a status of its own', () => {
       expect(spec).toMatchObject({ group: apiGroup, scope: 'Namespaced', names: { categories: ['berth'] } })
@@ -92,14 +39,14 @@ describe.each(definitions.map(definition => ({ kind: definition.spec.names.kind,
     })
 
     test('describes every column', () => {
-      const columns = version?.additionalPrinterColumns ?? []
+      const columns = version.additionalPrinterColumns
       expect(columns.map(({ name }) => name)).toContain('Age')
       expect(columns.filter(({ description }) => !description)).toEqual([])
     })
 
     test('says with every rule what to write instead', () => {
       const rules = schemas.flatMap(([path, schema]) =>
-        (schema['x-kubernetes-validations'] ?? []).map(rule => [path, rule.message ?? ''] as const),
+        (schema['x-kubernetes-validations'] ?? []).map(rule => [path, rule.message] as const),
       )
       expect(rules.filter(([, message]) => message.length < 12)).toEqual([])
     })

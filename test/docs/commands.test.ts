@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { plain } from '../../cli/paint.ts'
 import { createProgram } from '../../cli/program.ts'
+import { definitions } from '../crd-definitions.ts'
 import { commandsOf, type DocumentedCommand, withNames, wordsOf } from './commands.ts'
-import { definitions } from './configuration.ts'
 import { pages } from './pages.ts'
 
 /* The commands in docs/: that there is such a command, such an option, such a kind. Those of kubectl are run by commands.api.test.ts. */

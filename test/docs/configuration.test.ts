@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { parseService } from '../../kube/service.ts'
 import { annotationOf } from '../../kube/service-annotations.ts'
-import { configurationPage, definitions, filledIn } from './configuration.ts'
+import { definitions } from '../crd-definitions.ts'
+import { configurationPage, filledIn } from './configuration.ts'
 import { manifests, resolved, snippet, snippets } from './snippets.ts'
 
 /* docs/configuration.md beside the CRDs and the code: what is generated is up to date, and what is not is true. */

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse } from 'yaml'
+import { type Definition, definitions, type Schema } from '../crd-definitions.ts'
 
 /*
  * `node test/docs/configuration.ts` writes into docs/configuration.md, between its marks, what crds/*.yaml say: names,
@@ -8,52 +8,8 @@ import { parse } from 'yaml'
  * by hand.
  */
 
-const crds = join(import.meta.dirname, '../../crds')
 /** The page that is written into. */
 export const configurationPage = join(import.meta.dirname, '../../docs/configuration.md')
-
-interface Schema {
-  readonly type?: string
-  readonly description?: string
-  readonly format?: string
-  readonly default?: string | number | boolean | object
-  readonly enum?: readonly string[]
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly minLength?: number
-  readonly maxLength?: number
-  readonly minItems?: number
-  readonly maxItems?: number
-  readonly maxProperties?: number
-  readonly required?: readonly string[]
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly items?: Schema
-  readonly additionalProperties?: Schema
-  readonly 'x-kubernetes-list-type'?: string
-  readonly 'x-kubernetes-list-map-keys'?: readonly string[]
-  readonly 'x-kubernetes-validations'?: readonly { readonly message: string }[]
-}
-
-interface Definition {
-  readonly spec: {
-    readonly names: { readonly kind: string; readonly plural: string; readonly shortNames: readonly string[] }
-    readonly versions: readonly [
-      {
-        readonly additionalPrinterColumns: readonly {
-          readonly name: string
-          readonly description: string
-          readonly priority?: number
-        }[]
-        readonly schema: { readonly openAPIV3Schema: Schema }
-      },
-    ]
-  }
-}
-
-/** Every kind's definition. */
-export const definitions: readonly Definition[] = readdirSync(crds)
-  .filter(file => file.endsWith('.yaml'))
-  .map(file => parse(readFileSync(join(crds, file), 'utf8'), { maxAliasCount: 1000 }) as Definition)
 
 /** The page with everything between its marks written anew. Throws where a kind has no marks, or marks no kind. */
 export function filledIn(page: string): string {

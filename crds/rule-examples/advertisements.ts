@@ -1,0 +1,187 @@
+import { labels, type Row } from './example.ts'
+
+export const layer2Rules: readonly Row[] = [
+  {
+    rule: 'no pool is named twice',
+    good: { ipAddressPools: ['one', 'two'] },
+    bad: { ipAddressPools: ['one', 'one'] },
+    answer: 'Duplicate value: "one"',
+  },
+  {
+    rule: 'the name of a pool is a name',
+    good: { ipAddressPools: ['first.pool-1'] },
+    bad: { ipAddressPools: ['First Pool'] },
+    answer: 'write the name of an IPAddressPool',
+    parsed: 'used',
+  },
+  {
+    rule: 'an interface is named exactly',
+    good: { interfaces: ['eth0', 'bond0.100', 'br-lan'] },
+    bad: { interfaces: ['eth0/1'] },
+    answer: 'write the exact name of an interface as `ip link` shows it',
+    parsed: 'used',
+  },
+  {
+    rule: 'the name of an interface fits the kernel',
+    good: { interfaces: ['enp0s31f6np0ab1'] },
+    bad: { interfaces: ['enp0s31f6np0abc1'] },
+    answer: 'Too long: may not be more than 15',
+    parsed: 'used',
+  },
+  {
+    rule: 'no interface is named twice',
+    good: { interfaces: ['eth0', 'eth1'] },
+    bad: { interfaces: ['eth0', 'eth0'] },
+    answer: 'Duplicate value: "eth0"',
+  },
+  {
+    rule: 'a preference weighs 1 to 100',
+    good: { preferredNodeSelectors: [{ weight: 100, preference: labels('rack', 'a') }] },
+    bad: { preferredNodeSelectors: [{ weight: 101, preference: labels('rack', 'a') }] },
+    answer: 'weight in body should be less than or equal to 100',
+  },
+  {
+    rule: 'a preference weighs something',
+    good: { preferredNodeSelectors: [{ weight: 1, preference: labels('rack', 'a') }] },
+    bad: { preferredNodeSelectors: [{ preference: labels('rack', 'a') }] },
+    answer: 'preferredNodeSelectors[0].weight: Required value',
+  },
+  {
+    rule: 'a preference says what it prefers',
+    good: { preferredNodeSelectors: [{ weight: 1, preference: {} }] },
+    bad: { preferredNodeSelectors: [{ weight: 1 }] },
+    answer: 'preferredNodeSelectors[0].preference: Required value',
+  },
+  {
+    rule: 'load is shared per client or not at all',
+    good: { loadSharing: 'perClient' },
+    bad: { loadSharing: 'perPacket' },
+    answer: 'Unsupported value: "perPacket"',
+  },
+]
+
+export const bgpAdvertisementRules: readonly Row[] = [
+  {
+    rule: 'aggregationLength is at most 32',
+    good: { aggregationLength: 32 },
+    bad: { aggregationLength: 33 },
+    answer: 'aggregationLength in body should be less than or equal to 32',
+  },
+  {
+    rule: 'aggregationLength is at least 1',
+    good: { aggregationLength: 1 },
+    bad: { aggregationLength: 0 },
+    answer: 'aggregationLength in body should be greater than or equal to 1',
+  },
+  {
+    rule: 'aggregationLengthV6 is at most 128',
+    good: { aggregationLengthV6: 128 },
+    bad: { aggregationLengthV6: 129 },
+    answer: 'aggregationLengthV6 in body should be less than or equal to 128',
+  },
+  {
+    rule: 'localPref has 32 bits',
+    good: { localPref: 4294967295 },
+    bad: { localPref: 4294967296 },
+    answer: 'localPref in body should be less than or equal to 4294967295',
+  },
+  {
+    rule: 'a community has halves of 16 bits',
+    good: { communities: ['65535:65535', '0:0'] },
+    bad: { communities: ['65536:1'] },
+    answer: 'this is not a community; write 65000:100 (two numbers up to 65535)',
+  },
+  {
+    rule: 'a large community has parts of 32 bits',
+    good: { communities: ['large:4294967295:0:4294967295'] },
+    bad: { communities: ['large:4294967296:0:0'] },
+    answer: 'or large:65000:1:2 (three numbers up to 4294967295), or the alias that a Community defines',
+  },
+  {
+    rule: 'a large community has three parts',
+    good: { communities: ['large:1:2:3'] },
+    bad: { communities: ['large:1:2'] },
+    answer: 'this is not a community',
+  },
+  {
+    rule: 'a large community says that it is one',
+    good: { communities: ['no-export'] },
+    bad: { communities: ['65000:1:2'] },
+    answer: 'this is not a community',
+  },
+  {
+    rule: 'no community stands twice',
+    good: { communities: ['1:1', '1:2'] },
+    bad: { communities: ['1:1', '1:1'] },
+    answer: 'Duplicate value: "1:1"',
+    parsed: 'used',
+  },
+  {
+    rule: 'serviceSelectors go without aggregation',
+    good: { serviceSelectors: [labels('app', 'web')] },
+    bad: { serviceSelectors: [labels('app', 'web')], aggregationLength: 24 },
+    answer: 'with serviceSelectors leave aggregationLength at 32 and aggregationLengthV6 at 128',
+  },
+  {
+    rule: 'serviceSelectors go without aggregation of IPv6',
+    good: { serviceSelectors: [labels('app', 'web')], aggregationLength: 32, aggregationLengthV6: 128 },
+    bad: { serviceSelectors: [labels('app', 'web')], aggregationLengthV6: 64 },
+    answer: 'with serviceSelectors leave aggregationLength at 32 and aggregationLengthV6 at 128',
+  },
+  {
+    rule: 'med has 32 bits',
+    good: { med: 4294967295 },
+    bad: { med: 4294967296 },
+    answer: 'med in body should be less than or equal to 4294967295',
+  },
+  {
+    rule: 'med is not below 0',
+    good: { med: 0 },
+    bad: { med: -1 },
+    answer: 'med in body should be greater than or equal to 0',
+  },
+  {
+    rule: 'asPathPrepend is at most 16',
+    good: { asPathPrepend: 16 },
+    bad: { asPathPrepend: 17 },
+    answer: 'asPathPrepend in body should be less than or equal to 16',
+  },
+  {
+    rule: 'asPathPrepend is not below 0',
+    good: { asPathPrepend: 0 },
+    bad: { asPathPrepend: -1 },
+    answer: 'asPathPrepend in body should be greater than or equal to 0',
+  },
+  {
+    rule: 'an address family is IPv4 or IPv6',
+    good: { addressFamilies: ['IPv6', 'IPv4'] },
+    bad: { addressFamilies: ['ipv6'] },
+    answer: 'supported values: "IPv4", "IPv6"',
+  },
+  {
+    rule: 'no address family stands twice',
+    good: { addressFamilies: ['IPv6'] },
+    bad: { addressFamilies: ['IPv6', 'IPv6'] },
+    answer: 'Duplicate value: "IPv6"',
+  },
+  {
+    rule: 'no peer is named twice',
+    good: { peers: ['one', 'two'] },
+    bad: { peers: ['one', 'one'] },
+    answer: 'Duplicate value: "one"',
+  },
+  {
+    rule: 'the name of a pool is a name',
+    good: { ipAddressPools: ['first.pool-1'] },
+    bad: { ipAddressPools: ['First Pool'] },
+    answer: 'write the name of an IPAddressPool, lower case letters, digits, hyphens and dots only',
+    parsed: 'used',
+  },
+  {
+    rule: 'the name of a peer is a name',
+    good: { peers: ['rack-1.tor'] },
+    bad: { peers: ['rack_1'] },
+    answer: 'write the name of a BGPPeer, lower case letters, digits, hyphens and dots only',
+    parsed: 'used',
+  },
+]
