@@ -1,30 +1,24 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { fieldOf } from '../kube/json.ts'
 import { type Standing, settledCondition, settledConditionOf } from '../kube/settled.ts'
-import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import {
-  type Cluster,
   type ControllerProcess,
-  openCluster,
+  type OwnCluster,
   poolsPath,
   servicesPath,
+  startCluster,
   startController,
   until,
 } from './test-cluster.ts'
 
-let controlPlane: ControlPlane
-let cluster: Cluster
+let cluster: OwnCluster
 let controller: ControllerProcess
 
 beforeAll(async () => {
-  controlPlane = await startControlPlane()
-  cluster = await openCluster(controlPlane)
+  cluster = await startCluster()
 })
 
-afterAll(async () => {
-  cluster?.transport.close()
-  await controlPlane?.stop()
-})
+afterAll(async () => await cluster?.stop())
 
 afterEach(async () => {
   const exit = await controller.end('SIGTERM')
@@ -34,7 +28,7 @@ afterEach(async () => {
 })
 
 async function start(): Promise<void> {
-  controller = startController(await controlPlane.kubeconfig())
+  controller = startController(cluster.kubeconfig)
   await controller.logged('took over what is assigned')
 }
 
@@ -96,7 +90,7 @@ it('replaces what a stranger has and nobody announced, counts it in the pool, an
     available: '6',
     conflicts: [{ address: '192.0.2.0', macAddress: '02:00:00:00:00:66', interface: 'eth0' }],
   })
-  const table = await controlPlane.kubectl(['get', 'ipaddresspools', '-n', 'berth-system', '-o', 'wide'])
+  const table = await cluster.controlPlane.kubectl(['get', 'ipaddresspools', '-n', 'berth-system', '-o', 'wide'])
   expect(table).toMatch(/CONFLICTING/)
   await startAnew()
   await cluster.service('second')

@@ -1,31 +1,24 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { fieldOf, listOf } from '../kube/json.ts'
-import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import {
-  type Cluster,
   type ControllerProcess,
-  openCluster,
+  type OwnCluster,
   poolsPath,
   servicesPath,
+  startCluster,
   startController,
   until,
 } from './test-cluster.ts'
+import { createOddServices } from './test-odd-services.ts'
 
-let controlPlane: ControlPlane
-let cluster: Cluster
-let kubeconfig: string
+let cluster: OwnCluster
 const running = new Set<ControllerProcess>()
 
 beforeAll(async () => {
-  controlPlane = await startControlPlane()
-  cluster = await openCluster(controlPlane)
-  kubeconfig = await controlPlane.kubeconfig()
+  cluster = await startCluster()
 })
 
-afterAll(async () => {
-  cluster?.transport.close()
-  await controlPlane?.stop()
-})
+afterAll(async () => await cluster?.stop())
 
 afterEach(async () => {
   for (const controller of running) {
@@ -38,7 +31,7 @@ afterEach(async () => {
 })
 
 async function start(...flags: string[]): Promise<ControllerProcess> {
-  const controller = startController(kubeconfig, flags)
+  const controller = startController(cluster.kubeconfig, flags)
   running.add(controller)
   await controller.logged('took over what is assigned')
   return controller
@@ -100,7 +93,7 @@ describe('a Service', () => {
     expect(web.conditions).toMatchObject([{ type: 'berth.dev/Allocated', status: 'True', reason: 'Allocated' }])
     await until(async () => ((await cluster.eventsOf('web')).length > 0 ? true : undefined), 'an Event')
     expect(await cluster.eventsOf('web')).toEqual(['IPAllocated: 192.0.2.0 from pool "a".'])
-    expect(await controlPlane.kubectl(['describe', 'service', 'web'])).toContain('IPAllocated')
+    expect(await cluster.controlPlane.kubectl(['describe', 'service', 'web'])).toContain('IPAllocated')
 
     const announced = {
       type: 'berth.dev/Announced',
@@ -228,7 +221,7 @@ describe('an edit of a pool', () => {
     await shows('web', '192.0.2.0')
     await pool('younger', { addresses: ['192.0.2.0/29'] })
     const table = await until(async () => {
-      const text = await controlPlane.kubectl(['get', 'ipaddresspools', '-n', 'berth-system'])
+      const text = await cluster.controlPlane.kubectl(['get', 'ipaddresspools', '-n', 'berth-system'])
       return /younger.*False/.test(text) && /older.*\b1 +3 +True/.test(text) ? text : undefined
     }, 'the table of pools')
     expect(table).toContain('OverlappingPool')
@@ -243,9 +236,9 @@ describe('an edit of a pool', () => {
     })
     await cluster.service('web')
     expect(await refused('web', 'NoPoolAdmits')).toContain('(there are none)')
-    await controlPlane.kubectl(['label', 'namespace', 'default', 'team=x'])
+    await cluster.controlPlane.kubectl(['label', 'namespace', 'default', 'team=x'])
     await shows('web', '192.0.2.0')
-    await controlPlane.kubectl(['label', 'namespace', 'default', 'team-'])
+    await cluster.controlPlane.kubectl(['label', 'namespace', 'default', 'team-'])
     await shows('web', '')
   })
 })
@@ -286,7 +279,7 @@ describe('a controller that starts', () => {
 
   it('stands by while another leads and takes over at once when that one leaves', async () => {
     const first = await start()
-    const second = startController(kubeconfig)
+    const second = startController(cluster.kubeconfig)
     running.add(second)
     await second.logged('started')
     await pool('a', { addresses: ['192.0.2.0/29'] })
@@ -324,7 +317,7 @@ describe('Services that nobody would write', () => {
   it('crash nothing and hold up no other', async () => {
     const controller = await start()
     await pool('a', { addresses: ['10.64.0.0/16', '2001:db8::/64'] })
-    const accepted = await fuzzServices(1_000)
+    const accepted = await createOddServices(cluster.transport, servicesPath, 1_000)
     expect(accepted.length).toBeGreaterThan(500)
     await cluster.service('plain')
     await until(
@@ -354,92 +347,3 @@ describe('Services that nobody would write', () => {
     expect(controller.log.filter(line => (line.level ?? 0) >= 50)).toEqual([])
   })
 })
-
-/** Creates as many odd Services as the API server lets through of so many; the seed makes a failure come again. */
-async function fuzzServices(count: number, seed = 20_261_123): Promise<readonly string[]> {
-  let state = seed
-  const below = (limit: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * limit)
-  }
-  const pick = <T>(...choices: readonly T[]): T => choices[below(choices.length)] as T
-  const texts = [
-    '',
-    ' ',
-    'a',
-    '192.0.2.1',
-    '10.64.0.7',
-    '10.64.0.7,10.64.0.8',
-    '2001:db8::7',
-    '10.64.0.9,2001:db8::9',
-    '::ffff:10.64.0.1',
-    '010.64.0.1',
-    '10.64.0.0/24',
-    ',',
-    '💥'.repeat(50),
-    'x'.repeat(5_000),
-    '__proto__',
-    'constructor',
-    '\u0000',
-    '"',
-    '{}',
-    'a,b,c',
-  ]
-  const odd = (index: number): object => {
-    const annotations: Record<string, string> = {}
-    for (const prefix of ['berth.dev', 'metallb.io', 'metallb.universe.tf']) {
-      for (const name of ['address-pool', 'loadBalancerIPs', 'allow-shared-ip', 'ip-allocated-from-pool'])
-        if (below(5) === 0) annotations[`${prefix}/${name}`] = pick(...texts)
-    }
-    const ports = Array.from({ length: 1 + below(3) }, (_, at) => ({
-      name: `p${at}`,
-      port: pick(1, 80, 443, 65_535, 1 + below(65_535)),
-      protocol: pick('TCP', 'UDP', 'SCTP'),
-    }))
-    const type = pick(
-      'LoadBalancer',
-      'LoadBalancer',
-      'LoadBalancer',
-      'LoadBalancer',
-      'ClusterIP',
-      'NodePort',
-      'ExternalName',
-    )
-    return {
-      metadata: {
-        name: `odd-${index}`,
-        annotations,
-        labels: below(3) === 0 ? { constructor: 'x', toString: 'y' } : {},
-      },
-      spec: {
-        type,
-        ...(type === 'ExternalName' && { externalName: 'x.example' }),
-        ...(type === 'LoadBalancer' && { allocateLoadBalancerNodePorts: false }),
-        ports,
-        ...pick<object>({}, { selector: {} }, { selector: { app: 'x' } }),
-        ...pick<object>({}, {}, { loadBalancerIP: pick(...texts) }),
-        ...pick<object>({}, {}, {}, { loadBalancerClass: pick('x.example/y', 'z') }),
-        ...pick<object>({}, { ipFamilyPolicy: pick('SingleStack', 'PreferDualStack', 'RequireDualStack') }),
-        ...pick<object>({}, {}, { ipFamilies: pick(['IPv6'], ['IPv4'], ['IPv6', 'IPv4']) }),
-        ...pick<object>({}, {}, {}, { clusterIP: 'None' }),
-        ...pick<object>({}, {}, { sessionAffinity: 'ClientIP' }),
-        ...pick<object>({}, {}, { externalIPs: ['203.0.113.7'] }),
-      },
-    }
-  }
-  const accepted: string[] = []
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < count) {
-      const index = next++
-      try {
-        await cluster.transport.request({ method: 'POST', path: servicesPath, body: odd(index) })
-        accepted.push(`odd-${index}`)
-      } catch {
-        // The API server would not have it: nothing to test then.
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, worker))
-  return accepted
-}

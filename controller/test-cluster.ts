@@ -9,7 +9,7 @@ import { fieldOf, listOf, textOf } from '../kube/json.ts'
 import { parseService, type Service } from '../kube/service.ts'
 import { createTransport, type Transport } from '../kube/transport.ts'
 import { formatAddress } from '../net/address.ts'
-import type { ControlPlane } from '../test/control-plane/control-plane.ts'
+import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 
 /** For tests with a real API server: what an admin and an app team do, in few words. */
 export interface Cluster {
@@ -31,10 +31,35 @@ export interface Cluster {
   clear(): Promise<void>
 }
 
+/** A cluster that has its control plane to itself. */
+export interface OwnCluster extends Cluster {
+  readonly controlPlane: ControlPlane
+  /** Of one who may do everything. */
+  readonly kubeconfig: string
+  stop(): Promise<void>
+}
+
 export const servicesPath = '/api/v1/namespaces/default/services'
 export const poolsPath = '/apis/berth.dev/v1beta1/namespaces/berth-system/ipaddresspools'
 const mergePatch = 'application/merge-patch+json'
 
+/** Starts a control plane and opens the cluster in it. */
+export async function startCluster(): Promise<OwnCluster> {
+  const controlPlane = await startControlPlane()
+  try {
+    const cluster = await openCluster(controlPlane)
+    const stop = async (): Promise<void> => {
+      cluster.transport.close()
+      await controlPlane.stop()
+    }
+    return { ...cluster, controlPlane, kubeconfig: await controlPlane.kubeconfig(), stop }
+  } catch (error) {
+    await controlPlane.stop()
+    throw error
+  }
+}
+
+/** Opens the cluster in a control plane that runs already, and makes Berth's namespace there. */
 export async function openCluster(controlPlane: ControlPlane): Promise<Cluster> {
   const transport = createTransport(await loadCredentials(await controlPlane.kubeconfig()))
   await transport.request({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: 'berth-system' } } })

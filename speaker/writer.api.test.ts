@@ -1,26 +1,20 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { type Cluster, openCluster, servicesPath, until } from '../controller/test-cluster.ts'
+import { type OwnCluster, servicesPath, startCluster, until } from '../controller/test-cluster.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import type { Service } from '../kube/service.ts'
 import { type Standing, settledCondition, settledConditionOf } from '../kube/settled.ts'
 import { createStore } from '../kube/store.ts'
-import { type ControlPlane, startControlPlane } from '../test/control-plane/control-plane.ts'
 import type { OwnershipRecord } from './layer2/record.ts'
 import { createWriter, type WriteAction } from './writer.ts'
 
-let controlPlane: ControlPlane
-let cluster: Cluster
+let cluster: OwnCluster
 
 beforeAll(async () => {
-  controlPlane = await startControlPlane()
-  cluster = await openCluster(controlPlane)
+  cluster = await startCluster()
 })
 
-afterAll(async () => {
-  cluster?.transport.close()
-  await controlPlane?.stop()
-})
+afterAll(async () => await cluster?.stop())
 
 /** A speaker's writer, and the Services that it knows. */
 function startWriter() {
