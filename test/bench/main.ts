@@ -11,6 +11,7 @@ import { detectorSection } from './detector-alarms.ts'
 import { imageSection } from './image-section.ts'
 import { installSection } from './install-section.ts'
 import { layer2Section } from './layer2/section.ts'
+import { pageSection } from './page-section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
 
@@ -34,6 +35,7 @@ const sections: Readonly<Record<string, Section>> = {
   detector: detectorSection,
   image: imageSection,
   install: installSection,
+  page: pageSection,
 }
 
 const { values, positionals } = parseArgs({
