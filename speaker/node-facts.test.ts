@@ -27,7 +27,7 @@ function interfacesOf(...interfaces: readonly NetworkInterface[]) {
 
 test('an interface stands in the networks of its addresses, link-local ones and single hosts left out', () => {
   expect(interfacesOf(eth0)).toEqual([
-    { name: 'eth0', mac: '02:00:00:00:00:01', carrier: true, subnets: ['192.0.2.0/24', '2001:db8::/64'] },
+    { name: 'eth0', mac: '02:00:00:00:00:01', carrier: true, subnets: ['192.0.2.0/24', '2001:db8::/64'], mtu: 1500 },
   ])
 })
 
@@ -37,4 +37,14 @@ test('one that is switched off has no carrier, whatever the cable says', () => {
 
 test('one without layer 2 is not mentioned', () => {
   expect(interfacesOf({ ...eth0, name: 'tun0', layer2: false })).toEqual([])
+})
+
+test('how the kernel checks packets is told of each interface', () => {
+  const eth1 = { ...eth0, name: 'eth1' }
+  const rpFilters: Readonly<Record<string, number>> = { eth0: 1, eth1: 2 }
+  const { interfaces } = factsOf({ node: 'a', run: 'r' }, [eth0, eth1], false, undefined, name => rpFilters[name])
+  expect(interfaces.map(({ name, rpFilter }) => [name, rpFilter])).toEqual([
+    ['eth0', 1],
+    ['eth1', 2],
+  ])
 })

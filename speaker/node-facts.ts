@@ -9,13 +9,17 @@ export function factsOf(
   interfaces: readonly NetworkInterface[],
   leaving: boolean,
   reluctance?: Reluctance,
+  rpFilterOf: (name: string) => number | undefined = () => undefined,
 ): SpeakerFacts {
-  const own = interfaces.filter(one => one.layer2).map(interfaceFacts)
+  const own = interfaces.filter(one => one.layer2).map(one => interfaceFacts(one, rpFilterOf(one.name)))
   return { ...self, leaving, interfaces: own, ...(reluctance && { reluctance }) }
 }
 
-function interfaceFacts({ name, mac, up, carrier, addresses }: NetworkInterface): InterfaceFacts {
-  return { name, mac, carrier: up && carrier, subnets: [...new Set(addresses.flatMap(subnetOf))].sort() }
+function interfaceFacts(
+  { name, mac, up, carrier, mtu, addresses }: NetworkInterface,
+  rpFilter: number | undefined,
+): InterfaceFacts {
+  return { name, mac, carrier: up && carrier, subnets: [...new Set(addresses.flatMap(subnetOf))].sort(), mtu, rpFilter }
 }
 
 /** The network of an interface's address; none for link-local addresses and for host routes, which say nothing about the segment. */

@@ -10,6 +10,7 @@ import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { type ClusterOptions, createClusterFeed } from './cluster-feed.ts'
 import { type DrainPolicy, drainedBy } from './drain.ts'
 import { createEndpointIndex } from './endpoints.ts'
+import { reversePathFilterOf } from './kernel-settings.ts'
 import type { ReachReport } from './layer2/detector-state.ts'
 import { formatFacts, type Reluctance } from './layer2/facts.ts'
 import { type Member, nodeOfMac } from './layer2/membership.ts'
@@ -88,7 +89,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     self,
     leases: sources.leases,
     ownNode: () => sources.nodes.get(node),
-    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance())),
+    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance(), reversePathFilterOf)),
     onChange: () => {
       reconciler.wake('nodes')
       recorder.update()

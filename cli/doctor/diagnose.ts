@@ -1,7 +1,8 @@
 import type { Facts } from './facts.ts'
 import type { Finding } from './finding.ts'
+import { checkInterfaces } from './interfaces.ts'
 import { checkKubeProxy } from './kube-proxy.ts'
-import { checkExcludedNodes, checkLocalEndpoints, checkPools, unseen } from './network.ts'
+import { checkExcludedNodes, checkLocalEndpoints, checkPools } from './network.ts'
 import { checkOthers } from './others.ts'
 import { checkPrograms, checkVersions } from './programs.ts'
 
@@ -20,6 +21,6 @@ export function diagnose(facts: Facts): readonly Finding[] {
     checkExcludedNodes(facts),
     ...checkPools(facts),
     ...checkLocalEndpoints(facts),
-    ...unseen(),
+    ...checkInterfaces(facts),
   ]
 }

@@ -6,6 +6,7 @@ import { ownServices } from '../status.ts'
 import { counted } from '../words.ts'
 import type { Facts } from './facts.ts'
 import { type Finding, fail, ok, unknown, warn } from './finding.ts'
+import { few } from './words.ts'
 
 /** Which nodes Kubernetes keeps load balancers away from. */
 export function checkExcludedNodes({ picture, nodes }: Facts): Finding {
@@ -152,24 +153,4 @@ export function checkLocalEndpoints({ picture }: Facts): readonly Finding[] {
   const shown = findings.slice(0, 10)
   const more = findings.length - shown.length
   return more > 0 ? [...shown, warn('LocalEndpoints', `And ${more} more Services like these.`)] : shown
-}
-
-/** What no API tells. */
-export function unseen(): readonly Finding[] {
-  return [
-    unknown(
-      'KernelSettings',
-      'rp_filter and arp_ignore of the nodes: no API tells them.',
-      'On a node with several networks: sysctl net.ipv4.conf.all.rp_filter (2 or 0 lets answers take another way than the requests).',
-    ),
-    unknown(
-      'MTU',
-      'the MTU on the way from clients to pods: no API tells it.',
-      'From a client: ping -M do -s 1472 ADDRESS-OF-A-NODE; where large answers alone get stuck, the MTU of the CNI is too large.',
-    ),
-  ]
-}
-
-function few(names: readonly string[]): string {
-  return names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
 }

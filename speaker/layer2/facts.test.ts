@@ -8,7 +8,7 @@ const facts: SpeakerFacts = {
   leaving: false,
   interfaces: [
     { name: 'eth0', mac: '02:00:00:00:00:01', carrier: true, subnets: ['192.0.2.0/24', '2001:db8::/64'] },
-    { name: 'eth1', mac: '02:00:00:00:00:02', carrier: false, subnets: [] },
+    { name: 'eth1', mac: '02:00:00:00:00:02', carrier: false, subnets: [], mtu: 9000, rpFilter: 1 },
   ],
 }
 
@@ -38,6 +38,13 @@ test.each([{ kind: 'drained', by: 'cordon' }, { kind: 'proxyUnhealthy' }] as con
     expect(parseFacts(formatFacts({ ...facts, reluctance }))).toEqual({ ...facts, reluctance })
   },
 )
+
+test('facts of an older speaker, which does not say how its interfaces are set, are read without that', () => {
+  const text =
+    '{"node":"n","run":"r","interfaces":[{"name":"eth0","mac":"02:00:00:00:00:01","carrier":true,"subnets":[]}]}'
+  const [eth0] = parseFacts(text)?.interfaces ?? []
+  expect(eth0).toStrictEqual({ name: 'eth0', mac: '02:00:00:00:00:01', carrier: true, subnets: [] })
+})
 
 test('a Lease says who holds it, for how long, and what it says of itself', () => {
   expect(parseSpeakerLease(lease(formatFacts(facts)))).toMatchObject({

@@ -8,6 +8,10 @@ export interface InterfaceFacts {
   readonly carrier: boolean
   /** The networks it stands in, as prefixes such as `192.0.2.0/24`; link-local ones left out. */
   readonly subnets: readonly string[]
+  /** Absent, as the next: a speaker of an older version, which does not say. */
+  readonly mtu?: number | undefined
+  /** How the kernel checks where IPv4 packets come from: 0 not at all, 1 strictly, 2 loosely. */
+  readonly rpFilter?: number | undefined
 }
 
 /** Why a node is to have an address only where no other node can: better it than nobody. */
@@ -60,7 +64,14 @@ export function speakerLeaseName(node: string): string {
 /** The facts as JSON, the same text for the same facts. */
 export function formatFacts(facts: SpeakerFacts): string {
   const interfaces = facts.interfaces
-    .map(({ name, mac, carrier, subnets }) => ({ name, mac, carrier, subnets: [...subnets].sort() }))
+    .map(({ name, mac, carrier, subnets, mtu, rpFilter }) => ({
+      name,
+      mac,
+      carrier,
+      subnets: [...subnets].sort(),
+      mtu,
+      rpFilter,
+    }))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
   const { node, run, leaving, reluctance } = facts
   return JSON.stringify({ node, run, leaving, interfaces, reluctance })
@@ -93,7 +104,17 @@ function parseInterface(value: unknown): readonly InterfaceFacts[] {
   const mac = textOf(fieldOf(value, 'mac'))
   if (name === undefined || mac === undefined) return []
   const subnets = listOf(fieldOf(value, 'subnets')).filter(subnet => typeof subnet === 'string')
-  return [{ name, mac, carrier: fieldOf(value, 'carrier') === true, subnets }]
+  const [mtu, rpFilter] = [numberOf(fieldOf(value, 'mtu')), numberOf(fieldOf(value, 'rpFilter'))]
+  return [
+    {
+      name,
+      mac,
+      carrier: fieldOf(value, 'carrier') === true,
+      subnets,
+      ...(mtu !== undefined && { mtu }),
+      ...(rpFilter !== undefined && { rpFilter }),
+    },
+  ]
 }
 
 /** A Lease object as the API server sends it, or undefined where it is no speaker's or given back. Never throws. */
