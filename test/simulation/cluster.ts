@@ -4,10 +4,11 @@ import { elect } from '../../speaker/layer2/election.ts'
 import { defaultEvidenceSettings } from '../../speaker/layer2/evidence.ts'
 import { groupsOf } from '../../speaker/layer2/groups.ts'
 import { membersOf, noMembership, observe } from '../../speaker/layer2/membership.ts'
+import { defaultPacingSettings } from '../../speaker/layer2/pacing.ts'
 import { recordKey } from '../../speaker/layer2/record.ts'
 import { endpointsOn, node as nodeFacts, service } from '../../speaker/test-values.ts'
-import { type ClusterConfig, createApiServer } from './api-server.ts'
 import { createRandom } from '../seeded-random.ts'
+import { type ClusterConfig, createApiServer } from './api-server.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
 import { createNetwork } from './network.ts'
@@ -22,8 +23,7 @@ export const defaultSettings: SimulationSettings = {
   detector: defaultDetectorSettings,
   evidence: defaultEvidenceSettings,
   planPauseMs: 5,
-  moveMs: 2_000,
-  moveEveryMs: 100,
+  ...defaultPacingSettings,
 }
 
 export interface ClusterOptions {
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly addresses: number
   /** The API server stands on side 0 of the nodes' network, or is reached by a way of its own. */
   readonly apiApart: boolean
+  /** So many nodes, the last ones, have no speaker yet. */
+  readonly later?: number
   readonly settings?: Partial<SimulationSettings>
 }
 
@@ -73,14 +75,15 @@ export function createCluster(options: ClusterOptions): Cluster {
   const monitor = createMonitor(base, addresses)
   const cluster: Cluster = { ...base, onAnswers: monitor.onAnswers, names, addresses, monitor }
   for (const [index, name] of names.entries()) machines.set(name, createMachine(cluster, name, index + 1))
-  begin(cluster, services)
+  begin(cluster, services, names.slice(0, names.length - (options.later ?? 0)))
   return cluster
 }
 
 /** How long addresses need to be begun with. */
 const settlingMs = 500
 
-function begin({ api, machines, names, settings, timeline, monitor }: Cluster, services: readonly Service[]): void {
+function begin(cluster: Cluster, services: readonly Service[], names: readonly string[]): void {
+  const { api, machines, settings, timeline, monitor } = cluster
   for (const name of names) {
     const interfaces = [{ name: 'eth0', mac: machines.get(name)?.mac ?? '', carrier: true, subnets: ['10.0.0.0/16'] }]
     api.renew({ node: name, run: `${name}-1`, leaving: false, interfaces }, settings.leaseDurationMs)
@@ -94,7 +97,7 @@ function begin({ api, machines, names, settings, timeline, monitor }: Cluster, s
     monitor.onChange(change)
     for (const machine of machines.values()) machine.process?.main.pull()
   }
-  for (const machine of machines.values()) machine.start({ membership })
+  for (const name of names) machines.get(name)?.start({ membership })
   timeline.runUntil(settlingMs)
 }
 

@@ -20,6 +20,9 @@ export type Fault =
   | { readonly kind: 'unplug'; readonly node: string }
   | { readonly kind: 'loss'; readonly loss: number; readonly delayMs: number }
   | { readonly kind: 'exclude'; readonly node: string }
+  | { readonly kind: 'drain'; readonly node: string }
+  /** A node whose speaker never ran before. */
+  | { readonly kind: 'join'; readonly node: string }
 
 export interface ScheduledFault {
   readonly atMs: number
@@ -99,6 +102,12 @@ function begin(cluster: Cluster, fault: Fault): () => void {
     case 'exclude':
       exclude(cluster, fault.node, true)
       return () => exclude(cluster, fault.node, false)
+    case 'drain':
+      machines.get(fault.node)?.drain(true)
+      return () => machines.get(fault.node)?.drain(false)
+    case 'join':
+      machines.get(fault.node)?.start()
+      return () => {}
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Reluctance } from '../../speaker/layer2/facts.ts'
 import { createMainHalf, type MainHalf, type WarmStart } from './main-half.ts'
 import { createWireHalf, type WireHalf } from './wire-half.ts'
 import type { World } from './world.ts'
@@ -15,6 +16,8 @@ export interface Machine {
   readonly mac: string
   readonly process: SpeakerProcess | undefined
   readonly isFrozen: boolean
+  /** Drained: an address is to be here only where it can be nowhere else. Survives the process. */
+  readonly reluctance: Reluctance | undefined
   /** The speaker's monotonic clock: it agrees with nobody's in its reading and not quite in its pace. */
   readonly clockMs: () => number
   /** Calls back in the running process after a time by its clock; not at all where it has ended by then. */
@@ -29,6 +32,7 @@ export interface Machine {
   /** SIGSTOP; with `clockStops` a virtual machine that is paused and does not know. */
   freeze(options: { readonly clockStops: boolean }): void
   thaw(): void
+  drain(drained: boolean): void
   /** SIGTERM. */
   stop(): void
 }
@@ -48,6 +52,7 @@ export function createMachine(world: World, name: string, number: number): Machi
   const pace = 1 + random.between(-2e-4, 2e-4)
   const mac = `02:00:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`
   let process: SpeakerProcess | undefined
+  let reluctance: Reluctance | undefined
   let runs = 0
   let stoodStillMs = 0
   let frozen: { readonly sinceMs: number; readonly clockStops: boolean } | undefined
@@ -69,6 +74,9 @@ export function createMachine(world: World, name: string, number: number): Machi
     },
     get isFrozen() {
       return frozen !== undefined
+    },
+    get reluctance() {
+      return reluctance
     },
     clockMs: () => {
       const stoppedMs = frozen?.clockStops ? timeline.nowMs - frozen.sinceMs : 0
@@ -117,6 +125,10 @@ export function createMachine(world: World, name: string, number: number): Machi
       const order = (entry: Waiting): number => ((entry.kind === 'timer') === timersFirst ? 0 : 1)
       for (const entry of all.sort((one, other) => order(one) - order(other))) enter(entry)
       world.onAnswers(name, undefined)
+    },
+    drain(drained) {
+      reluctance = drained ? { kind: 'drained', by: 'cordon' } : undefined
+      process?.main.sayAnew()
     },
     stop() {
       const leaving = process

@@ -26,6 +26,7 @@ import {
 import { type OwnershipRecord, recordKey } from '../../speaker/layer2/record.ts'
 import {
   livenessOf,
+  mayMove,
   nextChangeMs,
   noSuspicions,
   type SuspicionEvent,
@@ -56,6 +57,8 @@ export interface MainHalf {
   /** The API server has news. */
   pull(): void
   setCarrier(has: boolean): void
+  /** What its Lease says is not what it said. */
+  sayAnew(): void
 }
 
 /** What a speaker knows that has been running for a while; without it, it starts from nothing. */
@@ -161,7 +164,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
 
   function facts(): SpeakerFacts {
     const interfaces = [{ name: 'eth0', mac: machine.mac, carrier, subnets: ['10.0.0.0/16'] }]
-    return { node: name, run, leaving, interfaces }
+    return { node: name, run, leaving, interfaces, reluctance: machine.reluctance }
   }
 
   function renew(): void {
@@ -203,9 +206,11 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
 
   function toSuspicions(event: SuspicionEvent): void {
     const [next, { renew: now }] = suspect(suspicions, event, clock())
+    const movesAgain = mayMove(next) && !mayMove(suspicions)
     suspicions = next
     if (now) renew()
     judge()
+    if (movesAgain) wake()
     const dueMs = nextChangeMs(suspicions, clock())
     if (dueMs === undefined || dueMs >= dueAtMs) return
     dueAtMs = dueMs
@@ -274,7 +279,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       { self: name, assumptions, isThere },
     )
     const won = groups.filter(group => verdicts.get(group.key)?.node === name)
-    pacing = pace(pacing, waiting(won, verdicts), nowMs)
+    pacing = pace(pacing, waiting(mayMove(suspicions) ? won : [], verdicts), nowMs)
     const ripe = ripeKeys(pacing, () => settings.moveMs, nowMs)
     turns = takeTurns(turns, ripe, settings.moveEveryMs, nowMs)
     const next = [nextRipeMs(pacing, () => settings.moveMs, nowMs), nextTurnMs(turns, ripe, settings.moveEveryMs)]
@@ -481,6 +486,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
       wire.setCarrier(has)
       renew()
     },
+    sayAnew: renew,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ClaimedBecause } from '../../speaker/layer2/record.ts'
 import type { Change } from './api-server.ts'
 import type { World } from './world.ts'
 
@@ -20,6 +21,15 @@ export interface Episode {
   readonly answerers: readonly string[]
 }
 
+/** A claim went from a node to another. */
+export interface Move {
+  readonly atMs: number
+  readonly address: string
+  readonly from: string
+  readonly to: string
+  readonly because: ClaimedBecause
+}
+
 /** How long what may last, as things are since the last disturbance; undefined = there is no bound. */
 export interface Allowance {
   readonly none: number | undefined
@@ -30,8 +40,7 @@ export interface Monitor {
   /** Episodes that ended, and those that were open when `finish` was called. */
   readonly episodes: readonly Episode[]
   readonly failures: readonly string[]
-  /** Moves of a claim from a node to another, by why. */
-  readonly moves: ReadonlyMap<string, number>
+  readonly moves: readonly Move[]
   /** Something goes wrong, or is mended. Call it before. */
   disturb(): void
   /** And this after: what is allowed from now on. */
@@ -63,7 +72,7 @@ export function createMonitor(
   )
   const episodes: Episode[] = []
   const failures: string[] = []
-  const moves = new Map<string, number>()
+  const moves: Move[] = []
   const claims = new Map<string, string>()
   const answering = new Map<string, Set<string>>()
   let disturbedAtMs = timeline.nowMs
@@ -130,12 +139,12 @@ export function createMonitor(
     onChange: change => {
       if (change.kind !== 'record') return
       const claim = change.record?.claim
-      const before = claims.get(change.key)
-      if (!claim) claims.delete(change.key)
-      else {
-        claims.set(change.key, claim.node)
-        if (before !== undefined && before !== claim.node) moves.set(claim.because, (moves.get(claim.because) ?? 0) + 1)
-      }
+      const from = claims.get(change.key)
+      if (claim) claims.set(change.key, claim.node)
+      else claims.delete(change.key)
+      if (!claim || from === undefined || from === claim.node) return
+      const address = addresses[Number(/\/s(\d+)-/.exec(change.key)?.[1])] ?? change.key
+      moves.push({ atMs: timeline.nowMs, address, from, to: claim.node, because: claim.because })
     },
     fail: text => void failures.push(text),
     finish() {

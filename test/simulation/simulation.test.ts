@@ -21,7 +21,7 @@ function after(
   forMs = 20_000,
 ): { longest(ill: Ill): number; all(ill: Ill): number[]; moved: number } {
   const begin = cluster.timeline.nowMs
-  const movesBefore = movesIn(cluster)
+  const movesBefore = cluster.monitor.moves.length
   for (const fault of faults) disturb(cluster, () => start(cluster, fault))
   cluster.timeline.runUntil(begin + forMs)
   cluster.monitor.finish()
@@ -30,11 +30,7 @@ function after(
       .filter(episode => episode.ill === ill && episode.side === 0 && episode.fromMs >= begin)
       .map(({ fromMs, toMs }) => toMs - fromMs)
       .sort((one, other) => one - other)
-  return { all, longest: ill => all(ill).at(-1) ?? 0, moved: movesIn(cluster) - movesBefore }
-}
-
-function movesIn({ monitor }: Cluster): number {
-  return [...monitor.moves.values()].reduce((sum, count) => sum + count, 0)
+  return { all, longest: ill => all(ill).at(-1) ?? 0, moved: cluster.monitor.moves.length - movesBefore }
 }
 
 type Start =
