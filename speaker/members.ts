@@ -52,6 +52,8 @@ export interface Members {
   byLease(): ReadonlyMap<string, Member>
   /** The detector's word on whom this node can count on. */
   takeReach(report: ReachReport): void
+  /** A record names a node that it did not name before. */
+  takeClaim(node: string): void
   /** Our own Lease, of this run, has come back by the watch: before that we must not decide. */
   joined(): boolean
   /** Whether this node may take addresses for the spread or a preference. */
@@ -212,6 +214,7 @@ export function createMembers(options: MembersOptions): Members {
     current: () => alive,
     byLease: () => members,
     takeReach: report => suspect({ kind: 'reach', report }),
+    takeClaim: node => suspect({ kind: 'claimed', node }),
     joined: () => membership.joined,
     mayMove: () => mayMove(suspicions),
     isCutOff: () => isCutOff(membership, performance.now()),

@@ -269,7 +269,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     if (before && after && differsInConditionsOnly(before, after)) reconciler.wakeLater()
     else if (service) wakeBoth({ service: service.key })
   })
-  sources.records.subscribe(() => reconciler.wake())
+  sources.records.subscribe(({ before, after }) => {
+    if (after?.claim && after.claim.node !== before?.claim?.node) members.takeClaim(after.claim.node)
+    reconciler.wake()
+  })
   sources.sessionRecords.subscribe(({ before, after }) => {
     if (before?.state !== after?.state) reconciler.wake()
   })

@@ -103,6 +103,14 @@ describe('with few', () => {
     expect(gone([...once, [4_360, renewed(4_350)]], 4_360)).toBe('cde')
   })
 
+  test('a claim that it makes shows life as well, and ten at once no more than one', () => {
+    const claimed: SuspicionEvent = { kind: 'claimed', node: 'b' }
+    const claims = Array.from({ length: 10 }, (): Timed => [520, claimed])
+    const lost: Timed[] = [[0, reach('few', 'bcde', 'b')], ...claims, [600, renewed(550)]]
+    expect(gone(lost, 600)).toBe('')
+    expect(gone([...lost, [4_600, renewed(4_530)]], 4_600)).toBe('bcde')
+  })
+
   test('a second change shows that it lives', () => {
     const twice: Timed[] = [...lost, [350, leaseOf('c')], [3_350, leaseOf('c')]]
     expect(gone([...twice, [9_000, renewed(8_990)]], 9_000)).toBe('de')

@@ -15,7 +15,8 @@ import type { Member } from './membership.ts'
  *   the loss was noticed proves nothing. When a renewal of ours has come back that was sent long enough after the loss, and
  *   the lost node's Lease has not moved, it is gone. Where it has moved once, that may have been on its way, and a renewal
  *   period more is given. Where it has moved twice it lives, whatever the detector thinks, and its Lease decides as ever:
- *   so where BFD is blocked between all nodes from one moment on, nothing happens.
+ *   so where BFD is blocked between all nodes from one moment on, nothing happens. A claim that it makes shows life like a
+ *   first renewal, or two sides that both reach the API server would take an address from each other in turns.
  * - Just half, and no API server: each half could be right. After a time in which the other half, were it cut off from
  *   everything, would have been noticed by its own, what is silent on our segment is taken over. That is what keeps a
  *   cluster of two going when one of them dies and the API server was on it.
@@ -69,6 +70,8 @@ export type SuspicionEvent =
   | { readonly kind: 'reach'; readonly report: ReachReport }
   /** Another speaker's Lease is another than it was. */
   | { readonly kind: 'leaseChanged'; readonly node: string; readonly run: string }
+  /** A record names a node that it did not name before: that node's speaker has claimed it. */
+  | { readonly kind: 'claimed'; readonly node: string }
   /** A renewal of our own Lease has come back through the watch that was sent at that time of our own clock. */
   | { readonly kind: 'renewed'; readonly sentMs: number }
   /** `nextChangeMs` has passed. */
@@ -117,6 +120,13 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
         lost.set(event.node, { ...suspicion, renewals: suspicion.renewals + 1, renewedAtMs: nowMs })
       else lost.delete(event.node)
       return { ...suspicions, lost }
+    }
+    case 'claimed': {
+      const suspicion = suspicions.lost.get(event.node)
+      if (!suspicion) return suspicions
+      // However many addresses it claims at once: they are no more than one sign of life.
+      const shown = { ...suspicion, renewals: Math.max(1, suspicion.renewals), renewedAtMs: nowMs }
+      return { ...suspicions, lost: new Map(suspicions.lost).set(event.node, shown) }
     }
     case 'renewed':
       return { ...suspicions, provenMs: Math.max(suspicions.provenMs, event.sentMs) }
