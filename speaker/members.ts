@@ -143,6 +143,7 @@ export function createMembers(options: MembersOptions): Members {
 
   function take(event: MembershipEvent): void {
     const before = membership
+    const wasCutOff = isCutOff(before, event.nowMs)
     membership = observe(membership, event)
     if (event.kind === 'leaseSeen' && membership !== before) {
       const { node, facts } = event.lease
@@ -150,6 +151,8 @@ export function createMembers(options: MembersOptions): Members {
     }
     prove()
     judge()
+    // What could not be claimed meanwhile can be now.
+    if (wasCutOff && !isCutOff(membership, event.nowMs)) options.onChange()
   }
 
   /** What we wrote last has come back by the watch, in whichever order the two answers arrive. */

@@ -28,6 +28,8 @@ export function createPrecautions(options: {
   readonly announcer: Announcer
   /** The members by their Leases, be they lost or not. */
   readonly byLease: () => ReadonlyMap<string, Member>
+  /** Our own Lease must have run out for those who can see it. */
+  readonly isCutOff: () => boolean
 }): Precautions {
   const { self, records, announcer } = options
   let assumptions: Assumptions = new Map()
@@ -71,6 +73,8 @@ export function createPrecautions(options: {
     },
     mayClaim({ service, claim }) {
       if (claim.because !== 'ownerGone') return true
+      // Whoever has us for dead would claim it back at once, and so on until our Lease is there again.
+      if (options.isCutOff()) return false
       const addresses = service.ingress.flatMap(one => (one.kind === 'address' ? [formatAddress(one.address)] : []))
       // What no L2Advertisement speaks for is not announced here and holds nothing up.
       return addresses.every(address => !announcer.wire.has(address) || isKnown(address))

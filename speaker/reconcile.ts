@@ -69,6 +69,8 @@ export interface ReconcilerOptions {
   readonly byLease: () => ReadonlyMap<string, Member>
   /** Whether this node may take addresses for the spread or a preference now. */
   readonly mayMove: () => boolean
+  /** Our own Lease must have run out for those who can see it. */
+  readonly isCutOff: () => boolean
   /** After each run: whom the records name for the addresses that are announced here. */
   readonly onPlanned: (claimants: ReadonlyMap<string, string | undefined>) => void
   readonly announcer: Announcer
@@ -103,7 +105,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()
   let turns: Turns<RipeKey> = noTurns
-  const precautions = createPrecautions({ self, records: sources.records, announcer, byLease: options.byLease })
+  const precautions = createPrecautions({ ...options, records: sources.records })
   let own = new Map<string, ServiceKey[]>()
   /** For which no L2Advertisement speaks: whatever becomes of their endpoints, it is for BGP to act upon. */
   let withoutLayer2: ReadonlySet<ServiceKey> = new Set()

@@ -142,6 +142,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     members: () => (synced && members.joined() ? members.current() : undefined),
     byLease: () => members.byLease(),
     mayMove: () => members.mayMove(),
+    isCutOff: () => members.isCutOff(),
     onPlanned: claimants => feed.tellKnowledge(claimants, !members.isCutOff()),
     announcer,
     writer,
