@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createAnnouncer, rivalLastsMs } from './announcer.ts'
+import { seenForMs } from './layer2/pacing.ts'
 import type { WireCommand } from './wire/messages.ts'
 
 const address = '192.0.2.1'
@@ -23,7 +24,7 @@ function setUp() {
   return { sent, world, announcer }
 }
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }))
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
 
 test('the wire is told, and believed when it says where it announces', () => {
@@ -94,6 +95,17 @@ describe('another station', () => {
     other.announcer.take(seen)
     expect(other.announcer.seen.size).toBe(0)
     expect(world.changes).toBe(1)
+  })
+
+  test('that was seen a while ago is no evidence of a hand-over that begins now', () => {
+    const { announcer } = setUp()
+    announcer.take(seen)
+    vi.advanceTimersByTime(seenForMs - 1)
+    expect(announcer.seen.size).toBe(1)
+    vi.advanceTimersByTime(2)
+    expect(announcer.seen.size).toBe(0)
+    announcer.take(seen)
+    expect(announcer.seen.get(address)).toBe('b')
   })
 
   test('that keeps what is ours is a rival and no evidence any more, counted each time and told once', () => {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { seenForMs } from './layer2/pacing.ts'
 import type { Caution } from './layer2/takeover.ts'
 import type { WireState } from './situation.ts'
 import type { WireAnnouncement, WireCommand, WireReport } from './wire/messages.ts'
@@ -108,6 +109,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     const node = nodeOf(mac)
     if (node === undefined || seen.get(address) === node) return
     seen.set(address, node)
+    setTimeout(() => seen.get(address) === node && seen.delete(address), seenForMs).unref()
     onChange()
   }
 

@@ -441,6 +441,17 @@ describe('a Service that another node has won', () => {
     expect(announced.map(({ address }) => address).sort()).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.3'])
   })
 
+  test('is written down by the node that took it over, though the one that had it is back and is to have it again', () => {
+    const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
+    const all = services.map(({ service }, index) => record(service, claimed('a'), says('b', `192.0.2.${index + 1}`)))
+    const everywhere = new Map(services.map((_, index) => [`192.0.2.${index + 1}`, onWire()]))
+    const own = { wire: everywhere, ripe: () => false }
+    const taken = situation('a', { nodes: ['a', 'b'], services, records: all }, own)
+    expect([...taken.verdicts.values()].map(({ because }) => because)).toContain('spread')
+    const published = plan(taken).flatMap(action => (action.kind === 'publish' ? [action.published.node] : []))
+    expect(published).toEqual(['a', 'a', 'a'])
+  })
+
   test('is withdrawn where another has it and it is only to be ours for the spread', () => {
     const services = [1, 2, 3].map(last => ({ service: service(`s${last}`, [`192.0.2.${last}`]), endpoints: ready }))
     const all = services.map(({ service }, index) => record(service, claimed('a'), says('a', `192.0.2.${index + 1}`)))

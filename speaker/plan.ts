@@ -294,18 +294,30 @@ function announcementsOf(offers: ReadonlyMap<ServiceKey, readonly PlacedOffer[]>
   })
 }
 
-/** What this node has by the record it begins with, as after a restart, though it is proposed to move to another one day. */
+/**
+ * What this node has by the record, though it is proposed to move to another one day: begun with, as after a restart, and
+ * written down. A record that still names an earlier one as the one who answers would tell us, once that one claims the
+ * address, that it answers already.
+ */
 function planKept(
   group: Group,
   verdict: Verdict,
   fates: ReadonlyMap<string, Fate>,
-  { self, records, wire, stopping }: Situation,
+  situation: Situation,
 ): readonly SpeakerAction[] {
-  if (stopping || !isProposal(verdict) || claimOf(group, records)?.node !== self) return []
-  const fresh = announcementsOf(offersAt(group, self)).filter(
-    ({ address }) => !wire.has(address) && !fates.has(address),
-  )
-  return fresh.length === 0 ? [] : [{ kind: 'announce', group: group.key, announcements: fresh, because: 'kept' }]
+  const { self, records, wire, stopping } = situation
+  const claim = claimOf(group, records)
+  if (stopping || !isProposal(verdict) || claim?.node !== self) return []
+  const offers = offersAt(group, self)
+  const fresh = announcementsOf(offers).filter(({ address }) => !wire.has(address) && !fates.has(address))
+  const written = group.members.flatMap(({ service }) => {
+    const own = offers.get(service.key) ?? []
+    const isOurs = own.length > 0 && records.get(recordKey(service))?.claim?.node === self
+    if (!isOurs) return []
+    return planRecord(service, own, [], claim, situation).filter(({ kind }) => kind === 'publish')
+  })
+  if (fresh.length === 0) return written
+  return [{ kind: 'announce', group: group.key, announcements: fresh, because: 'kept' }, ...written]
 }
 
 /** Whether the owner could keep it: then it moves when somebody claims it, and not before. */

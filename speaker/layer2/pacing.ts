@@ -9,6 +9,12 @@
 /** For how long a move for preference or spread must be wanted, and the time between two that one node takes. */
 export const defaultPacingSettings = { moveMs: 2_000, moveEveryMs: 100 } as const
 
+/**
+ * For how long another speaker's gratuitous packets are taken for a sign that it answers. Less than a move waits: what was
+ * seen when two met must not count as the beginning of a move that one of them makes later.
+ */
+export const seenForMs = 1_000
+
 /** Since when each thing has been waiting. */
 export type Pacing<Key extends string> = ReadonlyMap<Key, number>
 
