@@ -13,7 +13,7 @@ import {
   recordKey,
   samePublished,
 } from './layer2/record.ts'
-import { type AddressRival, fewOf, formatRival, plural } from './refusal.ts'
+import { type AddressRival, fewOf, formatRival, plural, type Refusal } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
 import {
   claimOf,
@@ -72,7 +72,7 @@ export function plan(situation: Situation): readonly SpeakerAction[] {
     const isOurs = record !== undefined && !isAwaited(record)
     if ((!speaks && !record) || !concernsUs(service, refusal, isOurs)) continue
     const { routing } = situation.beside(service)
-    const untold = setCondition(service, { kind: 'refused', refusal }, routing, noneSeen)
+    const untold = toldOfRefusal(service, refusal, routing)
     // Endpoints that come and go in a blink are not worth a record's deletion and two Events. And the record stays until
     // the condition says why, since it may be all that tells us that the Service is ours.
     const key = refusalKey(service, refusal, routing)
@@ -237,6 +237,23 @@ function setCondition(
   const unchanged = { condition: conditionFor(layer2, routing), event: undefined }
   return [{ kind: 'setCondition', service, settled, ...(change ?? unchanged) }]
 }
+
+/** What is to be said of a Service that layer 2 does not announce: mostly nothing, which is then remembered. */
+function toldOfRefusal(
+  service: Service,
+  refusal: Refusal,
+  routing: RoutingVerdict | undefined,
+): ReturnType<typeof setCondition> {
+  const known = nothingToSay.get(service)
+  if (known?.refusal === refusal && known.routing === routing) return nothing
+  const untold = setCondition(service, { kind: 'refused', refusal }, routing, noneSeen)
+  if (untold.length === 0) nothingToSay.set(service, { refusal, routing })
+  return untold
+}
+
+// Values that never change, asked for in every run of thousands of Services.
+const nothingToSay = new WeakMap<Service, { readonly refusal: Refusal; readonly routing: RoutingVerdict | undefined }>()
+const nothing: ReturnType<typeof setCondition> = []
 
 /** Whether the wire thread has said of one of these that it cannot be announced, rather than nothing yet. */
 export function isUnusable(

@@ -33,6 +33,10 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
   const { bgpAdvertisements, bgpPeers, communities, sessionRecords } = sources
   let survey: RoutingSurvey | undefined
   let speakers = nobodyLingers
+  /** The judge of the last look, which keeps its verdicts as long as nothing has changed that they go by. */
+  let sitting:
+    | { readonly id: string; readonly members: object; readonly judge: ReturnType<typeof routingJudge> }
+    | undefined
 
   function* established() {
     for (const { node, peer, state } of sessionRecords.values()) if (state === 'Established') yield `${node} ${peer}`
@@ -41,6 +45,7 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
   return {
     forget() {
       survey = undefined
+      sitting = undefined
     },
     get known() {
       const rules = bgpAdvertisements.hasSynced && bgpPeers.hasSynced && communities.hasSynced
@@ -55,11 +60,13 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
       const present = [...members.values()].filter(({ liveness }) => liveness !== 'gone').map(({ node }) => node)
       speakers = linger(speakers, present, nowMs, speakerMs)
       const sessions = new Set(established())
-      const judge = routingJudge({
-        speakers: speakers.names,
-        members,
-        established: (node, peer) => sessions.has(`${node} ${peer}`),
-      })
+      const id = [...speakers.names, '', ...sessions].join('\n')
+      if (sitting?.id !== id || sitting.members !== members) {
+        const isEstablished = (node: string, peer: string): boolean => sessions.has(`${node} ${peer}`)
+        const { names } = speakers
+        sitting = { id, members, judge: routingJudge({ speakers: names, members, established: isEstablished }) }
+      }
+      const { judge } = sitting
       return (service, endpoints) => {
         const standing = rules.standingOf(service, endpoints)
         return standing && judge(standing)

@@ -34,11 +34,20 @@ export interface RoutingConditions {
   readonly established: (node: string, peer: string) => boolean
 }
 
-/** Judges the standing of any Service, under the conditions of one moment. */
+/** Judges the standing of any Service, under the conditions of one moment; the same standing always by the same object. */
 export function routingJudge(conditions: RoutingConditions): (standing: RoutingStanding) => RoutingVerdict {
   const known = new Map<PeersByNode, Audible>()
+  const verdicts = new WeakMap<RoutingStanding, RoutingVerdict>()
   return standing => {
     if (standing.kind === 'refused') return standing
+    const before = verdicts.get(standing)
+    if (before) return before
+    const verdict = judge(standing)
+    verdicts.set(standing, verdict)
+    return verdict
+  }
+
+  function judge(standing: RoutingStanding & { readonly kind: 'announced' }): RoutingVerdict {
     const { peersByNode, addresses, disagreements } = standing
     const audible = known.get(peersByNode) ?? audibleOf(peersByNode, conditions)
     known.set(peersByNode, audible)

@@ -19,6 +19,8 @@ export interface Asker {
   hear(addresses: readonly Address[]): void
   /** Asks once; what the queue has no room for is asked the next time. */
   ask(address: Address): void
+  /** Nothing is heard any more. */
+  deafen(): void
   close(): void
 }
 
@@ -81,6 +83,10 @@ export function openAsker(family: Address['family'], options: AskerOptions): Ask
         const packet = neighborProbe(address)
         socket.send(encodeNeighborPacket(packet), multicastMacForIPv6(addressToBytes(packet.destination)))
       }
+    },
+    deafen() {
+      heard.clear()
+      socket.refilter()
     },
     close: () => socket.close(),
   }

@@ -141,16 +141,17 @@ describe.skipIf(obstacle !== undefined)('an address that is asked for before it 
     const place = { interface: 'eth1', addresses: [] }
     await segment.attach(node.namespace, { ...place, port: 'node', mac: '02:00:00:00:00:11' })
     await segment.attach(client.namespace, { ...place, port: 'client', mac: '02:00:00:00:00:12' })
+    await client.namespace.run(['ip', 'address', 'add', '198.51.100.9/24', 'dev', 'eth1'])
+    await wire.until('announced', reports =>
+      reports.some(one => one.kind === 'announced' && one.address === address && one.interfaces.join() === 'eth1'),
+    )
+    // Not before: with the cable in, the segment is asked whether somebody has it.
     await segment.attach(rival, {
       ...place,
       port: 'rival',
       mac: '02:00:00:00:00:13',
       addresses: [`${address}/${address.includes(':') ? 128 : 32}`],
     })
-    await client.namespace.run(['ip', 'address', 'add', '198.51.100.9/24', 'dev', 'eth1'])
-    await wire.until('announced', reports =>
-      reports.some(one => one.kind === 'announced' && one.address === address && one.interfaces.join() === 'eth1'),
-    )
     await expect
       .poll(async () => (await whoHas({ ...client, interface: 'eth1' }, address)).toSorted(), { timeout: 10_000 })
       .toEqual(['02:00:00:00:00:11', '02:00:00:00:00:13'])

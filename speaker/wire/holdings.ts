@@ -110,7 +110,7 @@ export function createHoldings(options: {
       waiting.add(address)
       wakeAt(dueMs)
     }
-    if (waiting.size === 0) askers.close()
+    if (waiting.size === 0) askers.rest()
   }
 
   function carryOut(held: Held, action: HoldingAction): void {
@@ -220,7 +220,7 @@ export function createHoldings(options: {
       waiting.delete(address)
       claimants.delete(address)
       options.cease(address)
-      if (waiting.size === 0) askers.close()
+      if (waiting.size === 0) askers.rest()
     },
     know(knowledge) {
       inTouch = knowledge.inTouch ?? inTouch
