@@ -28,6 +28,14 @@ test('changes that come together make one run, soon', () => {
   expect(loop.state).toEqual({ runs: 1, lastRunMs: 0, wokenAtMs: undefined })
 })
 
+test('an urgent change waits for no other', () => {
+  const { loop, scene } = setUp()
+  loop.wake()
+  loop.wake('urgent')
+  vi.advanceTimersByTime(1)
+  expect(scene.at).toEqual([0])
+})
+
 test('in a burst of changes, long runs take a third of the time', () => {
   const { loop, scene } = setUp({ takesMs: 30 })
   for (let passed = 0; passed < 300; passed += 10) {

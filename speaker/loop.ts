@@ -9,8 +9,8 @@ export interface LoopState {
 
 /** Looks at the whole again and again: soon after anything has changed, and at times that were asked for. */
 export interface Loop {
-  /** Something has changed. */
-  wake(): void
+  /** Something has changed. `urgent` = it will not wait for what may change next. */
+  wake(urgent?: 'urgent'): void
   /** There is something to look at then, whether or not anything changes before. */
   runAt(atMs: number): void
   runNow(): void
@@ -49,10 +49,10 @@ export function createLoop(run: () => boolean): Loop {
   }
 
   return {
-    wake() {
+    wake(urgent) {
       const nowMs = performance.now()
       if (state.wokenAtMs === undefined) state = { ...state, wokenAtMs: nowMs }
-      runAt(Math.max(nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs))
+      runAt(Math.max(urgent ? nowMs : nowMs + minPauseMs, lastEndMs + 2 * state.lastRunMs))
     },
     runAt,
     runNow,

@@ -126,7 +126,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       survey = undefined
       outlook.forget()
     }
-    loop.wake()
+    loop.wake(what === 'nodes' ? 'urgent' : undefined)
   }
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {

@@ -40,6 +40,12 @@ describe('the segment is asked', () => {
     ).toEqual({ kind: 'silent' })
   })
 
+  test('by the plan where a turn comes late, but never twice in one breath', () => {
+    expect(run(['eth0'], [[17, due]]).nextAtMs).toBe(30)
+    expect(run(['eth0'], [[28, due]]).nextAtMs).toBe(35.5)
+    expect(run(['eth0'], [[200, due]]).nextAtMs).toBe(207.5)
+  })
+
   test('until somebody answers', () => {
     const { finding, askedAt } = run(
       ['eth0'],

@@ -79,7 +79,9 @@ export function step(
     case 'due': {
       if (nowMs < inquiry.nextAtMs) return [inquiry, []]
       if (asked >= settings.tries) return [{ ...inquiry, finding: { kind: 'silent' } }, []]
-      const next = { ...inquiry, asked: asked + 1, nextAtMs: nowMs + settings.spacingMs }
+      // By the plan, not by when the last one left: being late must not add up. But never two in one breath.
+      const nextAtMs = Math.max(inquiry.nextAtMs + settings.spacingMs, nowMs + settings.spacingMs / 2)
+      const next = { ...inquiry, asked: asked + 1, nextAtMs }
       return [next, [{ kind: 'ask', interfaces }]]
     }
     case 'answered': {
