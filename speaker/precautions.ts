@@ -72,9 +72,9 @@ export function createPrecautions(options: {
       }
     },
     mayClaim({ service, claim }) {
-      if (claim.because !== 'ownerGone') return true
       // Whoever has us for dead would claim it back at once, and so on until our Lease is there again.
       if (options.isCutOff()) return false
+      if (claim.because !== 'ownerGone') return true
       const addresses = service.ingress.flatMap(one => (one.kind === 'address' ? [formatAddress(one.address)] : []))
       // What no L2Advertisement speaks for is not announced here and holds nothing up.
       return addresses.every(address => !announcer.wire.has(address) || isKnown(address))

@@ -7,7 +7,7 @@ import type { Allowance } from './monitor.ts'
  */
 
 /** Nodes that can talk to each other. */
-interface Part {
+export interface Part {
   readonly nodes: readonly string[]
   /** All, none or some of them reach the API server. */
   readonly api: 'all' | 'none' | 'some'
@@ -50,7 +50,7 @@ function living({ names, machines }: Cluster): readonly string[] {
 }
 
 /** Whether a node can answer on that part of the segment. */
-function isAble({ api, network, machines }: Cluster, node: string, side: number): boolean {
+export function isAble({ api, network, machines }: Cluster, node: string, side: number): boolean {
   const labels = api.config.nodes.get(node)?.labels ?? {}
   const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers' in labels
   // What others know of its link is what its Lease says, and without the API server that may be old.
@@ -59,7 +59,7 @@ function isAble({ api, network, machines }: Cluster, node: string, side: number)
   return !excluded && known && upToDate && network.hasCarrier(node) && network.sideOf('segment', node) === side
 }
 
-function partsOf(cluster: Cluster): readonly Part[] {
+export function partsOf(cluster: Cluster): readonly Part[] {
   const { network, machines } = cluster
   const left = new Set(living(cluster))
   const parts: Part[] = []

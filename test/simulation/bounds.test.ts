@@ -147,6 +147,23 @@ test.each(
   expect(seen.two).toBeGreaterThanOrEqual(trial.row === 'handOver' ? 1 : 0)
 })
 
+test.each([
+  { nodes: 5, torn: 2 },
+  { nodes: 12, torn: 5 },
+  { nodes: 20, torn: 8 },
+])('$torn of $nodes that are torn off stop within the time of the fence, and for good', ({ nodes, torn }) => {
+  const { cluster } = observe({
+    cluster: { seed: 1, nodes, addresses: nodes * 2, apiApart: false },
+    faults: once({ kind: 'tear', cables: both, nodes: first(torn) }),
+    untilMs: 14_000,
+  })
+  const silent = cluster.monitor.episodes.filter(
+    ({ ill, side, toMs }) => ill === 'none' && side === 1 && toMs === 14_000,
+  )
+  expect(silent).toHaveLength(cluster.addresses.length)
+  expect(Math.max(...silent.map(({ fromMs }) => fromMs))).toBeLessThan(beginMs + 2_400)
+})
+
 test('fewer than half without the API server stop within the time of the fence, and for good', () => {
   const seen = observe({
     cluster: { seed: 1, nodes: 5, addresses: 20, apiApart: true },

@@ -96,6 +96,36 @@ export const cases: readonly Case[] = [
       at(51_983, 21_481, { kind: 'apiAway' }),
     ],
   },
+  {
+    name: 'two sides that both reach the API server take nothing from each other for the spread',
+    cluster: { seed: 1, nodes: 5, addresses: 20, apiApart: true },
+    faults: [at(3_000, 60_000, { kind: 'tear', cables: both, nodes: ['n01', 'n02'] })],
+  },
+  {
+    name: 'a side whose Leases are over claims nothing before they are there again',
+    cluster: { seed: 344, nodes: 3, addresses: 5, apiApart: false },
+    faults: [
+      at(3_626, 24_491, { kind: 'loss', loss: 0.026, delayMs: 8.5 }),
+      at(5_649, 12_585, { kind: 'tear', cables: both, nodes: ['n01', 'n02'] }),
+    ],
+  },
+  {
+    name: 'nor does it claim what it took over itself from one that is gone',
+    cluster: { seed: 1025, nodes: 4, addresses: 14, apiApart: false },
+    faults: [
+      at(5_524, 1_987, { kind: 'apiAway' }),
+      at(6_415, 9_749, { kind: 'freeze', node: 'n03' }),
+      at(9_776, 3_642, { kind: 'powerCut', node: 'n04' }),
+      at(17_784, 4_229, { kind: 'apiSlow', delayMs: 487.7 }),
+      at(18_455, 22_581, { kind: 'tear', cables: both, nodes: ['n04', 'n02', 'n03'] }),
+      at(19_369, 11_402, { kind: 'pause', node: 'n04' }),
+    ],
+  },
+  {
+    name: 'a node whose cable is back at once gets its addresses back without a break',
+    cluster: { seed: 45, nodes: 7, addresses: 6, apiApart: false },
+    faults: [at(4_534, 216, { kind: 'unplug', node: 'n03' })],
+  },
 ]
 
 export function playCase({ cluster: options, faults }: Case): {

@@ -1,8 +1,6 @@
-import type { ClaimedBecause } from '../../speaker/layer2/record.ts'
-import { handOverMs } from './bounds.ts'
 import { type Cluster, type ClusterOptions, createCluster } from './cluster.ts'
+import { type Episode, isHandOver } from './episodes.ts'
 import { type Fault, type ScheduledFault, schedule } from './faults.ts'
-import type { Episode, Move } from './monitor.ts'
 
 /*
  * One thing that goes wrong in a cluster at rest, and for how long nobody or two answered because of it.
@@ -39,34 +37,11 @@ export function observe({ cluster: options, faults, fromMs = 0, untilMs }: Exper
   const lengthOf = (episode: Episode): number => episode.toMs - Math.max(episode.fromMs, fromMs)
   const episodes = monitor.episodes.filter(({ toMs }) => toMs > Math.max(fromMs, faults[0]?.atMs ?? 0))
   const none = episodes.filter(({ ill, side }) => ill === 'none' && side === 0)
-  const two = episodes.filter(episode => episode.ill === 'two' && !isHandOver(episode, monitor.moves, forBalance))
+  const two = episodes.filter(episode => episode.ill === 'two' && !isHandOver(episode, monitor.moves))
   return {
     cluster,
     none: Math.max(0, ...none.map(lengthOf)),
     two: Math.max(0, ...two.map(lengthOf)),
     moved: monitor.moves.filter(({ atMs }) => atMs > fromMs).length,
   }
-}
-
-/** Reasons for which a node gives an address away that it could keep. */
-const forBalance: ReadonlySet<ClaimedBecause> = new Set(['spread', 'preferred'])
-
-/** Whether the two that answered were the old and the new owner of a planned move, for as long as that may take. */
-export function isHandOver(
-  { address, answerers, fromMs, toMs }: Episode,
-  moves: readonly Move[],
-  reasons: ReadonlySet<ClaimedBecause>,
-): boolean {
-  return (
-    toMs - fromMs <= handOverMs &&
-    moves.some(
-      move =>
-        move.address === address &&
-        reasons.has(move.because) &&
-        move.atMs <= toMs &&
-        move.atMs > fromMs - 10_000 &&
-        answerers.includes(move.from) &&
-        answerers.includes(move.to),
-    )
-  )
 }

@@ -4,6 +4,7 @@ import { allowanceOf } from './allowance.ts'
 import type { Cluster } from './cluster.ts'
 import type { Allowance } from './monitor.ts'
 import type { Cable } from './network.ts'
+import { allowanceOfSingle, type Single } from './single.ts'
 
 /** One thing that goes wrong for a while. */
 export type Fault =
@@ -35,23 +36,45 @@ export function formatFault({ atMs, lastsMs, fault }: ScheduledFault): string {
   return `${Math.round(atMs)} ms, for ${Math.round(lastsMs)} ms: ${JSON.stringify(fault)}`
 }
 
+/** So long after the last disturbance a cluster is at rest. */
+const restMs = 20_000
+
 /** Puts everything on the timeline, the mending too. */
 export function schedule(cluster: Cluster, faults: readonly ScheduledFault[]): void {
-  for (const { atMs, lastsMs, fault } of faults) {
+  const { timeline } = cluster
+  let lasting = 0
+  let disturbedAtMs = Number.NEGATIVE_INFINITY
+  /** The only one that is wrong, or was last, in a cluster that was at rest before. */
+  let single: ScheduledFault | undefined
+  for (const one of faults) {
+    const { atMs, lastsMs, fault } = one
     let mend = (): void => {}
-    cluster.timeline.at(atMs, () => disturb(cluster, () => void (mend = begin(cluster, fault))))
-    cluster.timeline.at(atMs + lastsMs, () => disturb(cluster, () => mend()))
+    timeline.at(atMs, () => {
+      single = lasting === 0 && timeline.nowMs - disturbedAtMs >= restMs ? one : undefined
+      lasting++
+      disturbedAtMs = timeline.nowMs
+      disturb(cluster, () => void (mend = begin(cluster, fault)), single && { fault, phase: 'lasts' })
+    })
+    timeline.at(atMs + lastsMs, () => {
+      lasting--
+      disturbedAtMs = timeline.nowMs
+      const was = single === one ? { fault, phase: { mendedAfterMs: lastsMs } } : undefined
+      disturb(cluster, () => mend(), was)
+    })
   }
 }
 
-export function disturb(cluster: Cluster, change: () => void): void {
+/** Something changes: its bounds begin anew, those of the single fault where it is one. */
+export function disturb(cluster: Cluster, change: () => void, single?: Single): void {
   cluster.monitor.disturb()
   change()
   // Many addresses are judged at the same moment.
   let judgedAtMs = Number.NaN
   let judged: readonly Allowance[] = []
   cluster.monitor.settle(side => {
-    if (judgedAtMs !== cluster.timeline.nowMs) judged = [0, 1].map(one => allowanceOf(cluster, one))
+    if (judgedAtMs !== cluster.timeline.nowMs) {
+      judged = [0, 1].map(one => (single && allowanceOfSingle(single, cluster, one)) ?? allowanceOf(cluster, one))
+    }
     judgedAtMs = cluster.timeline.nowMs
     return judged[side] ?? { none: undefined, two: undefined }
   })

@@ -16,6 +16,8 @@ export interface Machine {
   readonly mac: string
   readonly process: SpeakerProcess | undefined
   readonly isFrozen: boolean
+  /** It is frozen, and does not know that time passes. */
+  readonly clockStands: boolean
   /** Drained: an address is to be here only where it can be nowhere else. Survives the process. */
   readonly reluctance: Reluctance | undefined
   /** The speaker's monotonic clock: it agrees with nobody's in its reading and not quite in its pace. */
@@ -74,6 +76,9 @@ export function createMachine(world: World, name: string, number: number): Machi
     },
     get isFrozen() {
       return frozen !== undefined
+    },
+    get clockStands() {
+      return frozen?.clockStops === true
     },
     get reluctance() {
       return reluctance

@@ -20,6 +20,7 @@ import {
   type Pacing,
   pace,
   ripeKeys,
+  seenForMs,
   type Turns,
   takeTurns,
 } from '../../speaker/layer2/pacing.ts'
@@ -50,6 +51,7 @@ export interface MainHalf {
   /** Hands over, then calls back. */
   leave(done: () => void): void
   readonly joined: boolean
+  readonly leaving: boolean
   /** Whether it has seen the latest configuration. */
   readonly isUpToDate: boolean
   /** Members by their Leases, as it sees them. */
@@ -128,8 +130,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
         takeLease(change)
         break
       case 'record':
-        if (change.record) records.set(change.key, change.record)
-        else records.delete(change.key)
+        takeRecord(change)
         wake()
         break
       case 'config':
@@ -138,13 +139,24 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     }
   }
 
+  function takeRecord({ key, record }: Change & { readonly kind: 'record' }): void {
+    const claimed = record?.claim?.node
+    if (claimed !== undefined && claimed !== records.get(key)?.claim?.node) {
+      toSuspicions({ kind: 'claimed', node: claimed })
+    }
+    if (record) records.set(key, record)
+    else records.delete(key)
+  }
+
   function takeLease({ node, lease }: Change & { readonly kind: 'lease' }): void {
     const nowMs = clock()
     const before = membership.observations.get(node)?.lease
+    const wasCutOff = isCutOff(membership, nowMs)
     membership = observe(
       membership,
       lease ? { kind: 'leaseSeen', lease, nowMs } : { kind: 'leaseDeleted', node, nowMs },
     )
+    if (wasCutOff && !isCutOff(membership, nowMs)) wake()
     if (node === name) {
       seenVersion = lease?.resourceVersion ?? ''
       prove()
@@ -354,7 +366,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
           break
         case 'claim':
           // What is taken over from one that is gone becomes ours when the segment has confirmed it.
-          if (action.claim.because !== 'ownerGone' || mayClaim(action)) wanted.set(recordKey(action.service), action)
+          if (mayClaim(action)) wanted.set(recordKey(action.service), action)
           break
         case 'publish':
           wanted.set(recordKey(action.service), action)
@@ -369,7 +381,10 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     for (const [key, write] of wanted) commit(key, write)
   }
 
-  function mayClaim({ service }: SpeakerAction & { readonly kind: 'claim' }): boolean {
+  function mayClaim({ service, claim }: SpeakerAction & { readonly kind: 'claim' }): boolean {
+    // Whoever has us for dead would claim it back at once.
+    if (isCutOff(membership, clock())) return false
+    if (claim.because !== 'ownerGone') return true
     return service.ingress.every(
       one => one.kind !== 'address' || announced.get(formatAddress(one.address))?.announcedOn !== undefined,
     )
@@ -453,7 +468,10 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
           break
         }
         case 'seen':
-          if (announced.has(news.address)) seen.set(news.address, news.node)
+          if (announced.has(news.address)) {
+            seen.set(news.address, news.node)
+            machine.after(seenForMs, () => seen.delete(news.address))
+          }
           wake()
       }
     },
@@ -473,6 +491,9 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
     },
     get joined() {
       return membership.joined
+    },
+    get leaving() {
+      return leaving
     },
     get isUpToDate() {
       return config === api.config

@@ -1,5 +1,5 @@
-import type { ClaimedBecause } from '../../speaker/layer2/record.ts'
 import type { Change } from './api-server.ts'
+import { type Episode, type Ill, isHandOver, type Move } from './episodes.ts'
 import type { World } from './world.ts'
 
 /*
@@ -8,27 +8,6 @@ import type { World } from './world.ts'
  * longer than docs/layer2.md allows. The clock of a bound begins anew with each disturbance: bounds are about one thing that
  * goes wrong at a time, and whatever goes wrong next finds a cluster that may not have settled.
  */
-
-export type Ill = 'none' | 'two'
-
-/** A time in which it was not exactly one. */
-export interface Episode {
-  readonly ill: Ill
-  readonly address: string
-  readonly side: number
-  readonly fromMs: number
-  readonly toMs: number
-  readonly answerers: readonly string[]
-}
-
-/** A claim went from a node to another. */
-export interface Move {
-  readonly atMs: number
-  readonly address: string
-  readonly from: string
-  readonly to: string
-  readonly because: ClaimedBecause
-}
 
 /** How long what may last, as things are since the last disturbance; undefined = there is no bound. */
 export interface Allowance {
@@ -40,11 +19,15 @@ export interface Monitor {
   /** Episodes that ended, and those that were open when `finish` was called. */
   readonly episodes: readonly Episode[]
   readonly failures: readonly string[]
+  readonly disturbedAtMs: number
   readonly moves: readonly Move[]
   /** Something goes wrong, or is mended. Call it before. */
   disturb(): void
   /** And this after: what is allowed from now on. */
   settle(allowanceOf: (side: number) => Allowance): void
+  /** To be set by whoever wants to know, as is what is called after each disturbance. */
+  onSettled: () => void
+  onMove: (move: Move) => void
   readonly onAnswers: (node: string, address: string | undefined) => void
   readonly onChange: (change: Change) => void
   fail(text: string): void
@@ -104,18 +87,24 @@ export function createMonitor(
     if (ill === undefined || nowMs <= sinceMs) return
     const allowed = allowanceOf(side)[ill]
     const lastedMs = nowMs - Math.max(sinceMs, disturbedAtMs)
-    if (!stays) episodes.push({ ill, address, side, fromMs: sinceMs, toMs: nowMs, answerers })
-    if (allowed === undefined || lastedMs <= allowed) return
+    const episode = { ill, address, side, fromMs: sinceMs, toMs: nowMs, answerers }
+    if (!stays) episodes.push(episode)
+    if (allowed === undefined || lastedMs <= allowed || isHandOver(episode, moves)) return
     const who = ill === 'none' ? 'nobody answers' : `${answerers.join(' and ')} answer`
     failures.push(
       `${who} for ${address} on side ${side} for ${Math.round(lastedMs)} ms until ${Math.round(nowMs)} ms, not at most ${allowed} ms`,
     )
   }
 
-  return {
+  const monitor: Monitor = {
     episodes,
     failures,
+    get disturbedAtMs() {
+      return disturbedAtMs
+    },
     moves,
+    onSettled: () => {},
+    onMove: () => {},
     disturb() {
       for (const sided of watches.values()) for (const watch of sided) end(watch, true)
       disturbedAtMs = timeline.nowMs
@@ -123,6 +112,7 @@ export function createMonitor(
     settle(allowed) {
       allowanceOf = allowed
       for (const address of addresses) look(address)
+      monitor.onSettled()
     },
     onAnswers: (node, address) => {
       const machine = machines.get(node)
@@ -144,11 +134,14 @@ export function createMonitor(
       else claims.delete(change.key)
       if (!claim || from === undefined || from === claim.node) return
       const address = addresses[Number(/\/s(\d+)-/.exec(change.key)?.[1])] ?? change.key
-      moves.push({ atMs: timeline.nowMs, address, from, to: claim.node, because: claim.because })
+      const move = { atMs: timeline.nowMs, address, from, to: claim.node, because: claim.because }
+      moves.push(move)
+      monitor.onMove(move)
     },
     fail: text => void failures.push(text),
     finish() {
       for (const sided of watches.values()) for (const watch of sided) end(watch)
     },
   }
+  return monitor
 }

@@ -23,6 +23,8 @@ export interface Network {
   readonly hasCarrier: (node: string) => boolean
   /** Some direction between two nodes is broken: sides say not everything. */
   readonly isTangled: boolean
+  /** Some direction from or to this node. */
+  readonly isTangledAt: (node: string) => boolean
   readonly isTorn: (cable: Cable) => boolean
   readonly apiIsAway: boolean
 
@@ -66,6 +68,7 @@ export function createNetwork(random: Random, options: { readonly apiSide: numbe
     get isTangled() {
       return broken.size > 0
     },
+    isTangledAt: node => [...broken].some(way => way.split(' ').includes(node)),
     isTorn: cable => [...sides[cable].values()].some(side => side !== 0),
     get apiIsAway() {
       return away > 0

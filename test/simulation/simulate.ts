@@ -1,7 +1,7 @@
-import { spreadBound } from '../../speaker/layer2/election.ts'
 import { createRandom } from '../seeded-random.ts'
 import { type Cluster, createCluster } from './cluster.ts'
 import { disturb, formatFault, randomFault, type ScheduledFault, schedule } from './faults.ts'
+import { mostOf, watchMoves } from './needless.ts'
 
 /** What came of one schedule. */
 export interface Outcome {
@@ -48,12 +48,14 @@ export function simulateAll(firstSeed: number, count: number): readonly string[]
 /** Lets it all happen, mends everything, waits, and looks. */
 export function play(cluster: Cluster, faults: readonly ScheduledFault[]): readonly string[] {
   const { timeline, machines, monitor } = cluster
+  watchMoves(cluster)
   disturb(cluster, () => {})
   schedule(cluster, faults)
   timeline.runUntil(Math.max(...faults.map(({ atMs, lastsMs }) => atMs + lastsMs), timeline.nowMs) + 1)
   // One that was leaving when it was to be started has ended by now or will: give it time, then everybody is back.
   for (let tries = 0; tries < 4; tries++) {
     timeline.runUntil(timeline.nowMs + 2_000)
+    if ([...machines.values()].every(({ process }) => process)) continue
     disturb(cluster, () => {
       for (const machine of machines.values()) machine.start()
     })
@@ -82,8 +84,7 @@ function findWrong({ names, addresses, machines, api }: Cluster): readonly strin
     }
     for (const answerer of answerers) loads.set(answerer, (loads.get(answerer) ?? 0) + 1)
   }
-  const mean = addresses.length / names.length
-  const most = Math.max(Math.ceil(mean), Math.floor(mean * spreadBound))
+  const most = mostOf({ addresses, names })
   for (const [node, load] of loads) if (load > most) wrong.push(`in the end ${node} has ${load} of ${addresses.length}`)
   return wrong
 }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { recordKey } from '../../speaker/layer2/record.ts'
 import { cases, playCase } from './cases.ts'
 import { type Cluster, createCluster } from './cluster.ts'
+import type { Ill } from './episodes.ts'
 import { disturb } from './faults.ts'
-import type { Ill } from './monitor.ts'
 import type { Cable } from './network.ts'
-import { simulateAll } from './simulate.ts'
+import { play, simulateAll } from './simulate.ts'
 
 test.each(cases.map(one => [one.name, one] as const))('%s', (_, one) => {
   expect(playCase(one).failures).toEqual([])
@@ -13,6 +14,10 @@ test.each(cases.map(one => [one.name, one] as const))('%s', (_, one) => {
 test('whatever goes wrong, all that docs/layer2.md says holds: the first of thousands of schedules', () => {
   expect(simulateAll(1, 40)).toEqual([])
 }, 60_000)
+
+test('a side that was missed while the API server was away shows by its claims that it lives: seed 181', () => {
+  expect(simulateAll(181, 1)).toEqual([])
+})
 
 /** One thing that goes wrong in a cluster at rest, and what was seen of it on side 0 in the time after. */
 function after(
@@ -167,6 +172,32 @@ describe('two nodes', () => {
     const seen = after(cluster(2), [{ kind: 'tear', cables: ['nodes'], nodes: ['n02'] }])
     expect([seen.all('none'), seen.all('two'), seen.moved]).toEqual([[], [], 0])
   })
+})
+
+test('what is found is found: an address that leaves an owner that has nothing wrong with it', () => {
+  const one = cluster(3)
+  const found = play(one, [
+    { atMs: 3_000, lastsMs: 100, fault: { kind: 'exclude', node: 'n03' } },
+    { atMs: 40_000, lastsMs: 100, fault: { kind: 'apiAway' } },
+  ])
+  expect(found).toEqual([])
+  const other = cluster(3)
+  other.timeline.at(10_000, () => {
+    const [service] = other.api.config.services
+    const record = service && other.api.records.get(recordKey(service))
+    const from = record?.claim?.node
+    const node = other.names.find(name => name !== from) ?? ''
+    if (record) other.api.claim(service, { node, because: 'ownerGone', from }, record)
+  })
+  expect(play(other, [{ atMs: 12_000, lastsMs: 100, fault: { kind: 'apiAway' } }])).toMatchObject([
+    expect.stringContaining('nothing was wrong with'),
+  ])
+})
+
+test('what is found is found: a power cut that takes longer than a power cut may', () => {
+  const slow = createCluster({ seed: 1, nodes: 3, addresses: 6, apiApart: true, settings: { intervalMs: 300 } })
+  const found = play(slow, [{ atMs: 3_000, lastsMs: 5_000, fault: { kind: 'powerCut', node: 'n02' } }])
+  expect(found).toContainEqual(expect.stringContaining('not at most 700 ms'))
 })
 
 test('what is found is found: a cluster whose speakers take over without asking is caught at once', () => {
