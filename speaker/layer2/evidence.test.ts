@@ -18,32 +18,32 @@ function run(interfaces: readonly string[], events: readonly (readonly [number, 
 const due: EvidenceEvent = { kind: 'due' }
 
 describe('the segment is asked', () => {
-  test('three times, 15 ms apart, and silence is certain 15 ms after the last', () => {
+  test('three times, 10 ms apart, and silence is certain 10 ms after the last', () => {
     const before = run(
       ['eth0'],
       [
-        [15, due],
-        [30, due],
-        [44, due],
+        [10, due],
+        [20, due],
+        [29, due],
       ],
     )
-    expect(before).toEqual({ finding: undefined, askedAt: [0, 15, 30], nextAtMs: 45 })
+    expect(before).toEqual({ finding: undefined, askedAt: [0, 10, 20], nextAtMs: 30 })
     expect(
       run(
         ['eth0'],
         [
-          [15, due],
+          [10, due],
+          [20, due],
           [30, due],
-          [45, due],
         ],
       ).finding,
     ).toEqual({ kind: 'silent' })
   })
 
   test('by the plan where a turn comes late, but never twice in one breath', () => {
-    expect(run(['eth0'], [[17, due]]).nextAtMs).toBe(30)
-    expect(run(['eth0'], [[28, due]]).nextAtMs).toBe(35.5)
-    expect(run(['eth0'], [[200, due]]).nextAtMs).toBe(207.5)
+    expect(run(['eth0'], [[12, due]]).nextAtMs).toBe(20)
+    expect(run(['eth0'], [[18, due]]).nextAtMs).toBe(23)
+    expect(run(['eth0'], [[200, due]]).nextAtMs).toBe(205)
   })
 
   test('until somebody answers', () => {

@@ -16,7 +16,7 @@ export interface EvidenceSettings {
 }
 
 /** The owner's answer takes well under a millisecond; two lost ones of three are made good. */
-export const defaultEvidenceSettings: EvidenceSettings = { tries: 3, spacingMs: 15 }
+export const defaultEvidenceSettings: EvidenceSettings = { tries: 3, spacingMs: 10 }
 
 /** What came of the question, for one address. */
 export type Finding =
