@@ -22,9 +22,11 @@ export function allowanceOf(cluster: Cluster, side: number): Allowance {
   const cutOffMs = Math.min(2_000, settings.leaseDurationMs / 5)
   // Somewhere a Lease has to run out: after it was seen last, and then an own renewal has to come back.
   const leaseMs = settings.leaseDurationMs + settings.renewPeriodMs + 2_000
-  const strong = parts.filter(part => part.api === 'all' || (part.api === 'none' && part.share !== 'few'))
+  const strong = parts.filter(part => part.api !== 'none' || part.share !== 'few')
   const unsure = network.isTangled || parts.some(part => part.api === 'some')
-  const two = unsure ? undefined : parts.every(part => part.api === 'all') ? 3_000 : 15_000
+  // An owner that cannot be heard is not heard answering, and what would tell it of its heir is the record.
+  const inVain = network.isTangled ? undefined : 15_000
+  const two = parts.every(part => part.api === 'all') ? 3_000 : inVain
   const able = strong.filter(part => part.nodes.some(node => isAble(cluster, node, side)))
   const whole =
     new Set(
@@ -33,11 +35,12 @@ export function allowanceOf(cluster: Cluster, side: number): Allowance {
         .map(node => network.sideOf('segment', node)),
     ).size < 2
   const [part] = able
-  if (!part || unsure) return { none: undefined, two }
+  if (!part) return { none: undefined, two }
   if (!whole && (strong.length > 1 || !part.nodes.every(node => network.sideOf('segment', node) === side))) {
     return { none: undefined, two }
   }
-  if (parts.length > 1 || part.api === 'all') return { none: leaseMs, two }
+  // Who dies while others start anew is not known for dead before its Lease is over: those who start hear nobody yet.
+  if (parts.length > 1 || unsure || part.api === 'all') return { none: leaseMs, two }
   const tie = part.share === 'half' ? 3_000 : 0
   return { none: detectionMs + cutOffMs + tie + 1_500, two }
 }

@@ -15,8 +15,8 @@ const graceMs = 20_000
 const lookEveryMs = 500
 /** Taken over, taken back, and moved for the spread. */
 const mostTimes = 3
-/** When sides meet, each has nodes of the other for dead until their claims and sessions show that they live. */
-const mostTimesOfTorn = 8
+/** When sides meet, each has nodes of the other for dead until the claims and sessions of each show that it lives. */
+const moreTimesOfTorn = 5
 
 /** Looks at every move from now on, and has the monitor fail for those that were needless. */
 export function watchMoves(cluster: Cluster): void {
@@ -44,6 +44,8 @@ export function watchMoves(cluster: Cluster): void {
     return atMs === undefined || calmMs - atMs >= graceMs
   }
 
+  const isSound = (node: string): boolean => isOver(troubledAtMs.get(node))
+
   /** How often the address has moved since something changed. */
   function timesMoved(address: string): number {
     if (moved.sinceMs !== monitor.disturbedAtMs) moved = { sinceMs: monitor.disturbedAtMs, times: new Map() }
@@ -59,17 +61,17 @@ export function watchMoves(cluster: Cluster): void {
   }
 
   function needless({ from, to, address, because }: Move): string | undefined {
-    const limit = [...strayedAtMs.values()].every(isOver) ? mostTimes : mostTimesOfTorn
+    const limit = [...strayedAtMs.values()].every(isOver) ? mostTimes : mostTimes + moreTimesOfTorn + names.length
     if (timesMoved(address) > limit) return `${address} moves again and again`
     if (because === 'spread') {
       // What could not be written when it was planned is written when somebody answers again.
-      if (timeline.nowMs - awayAtMs < graceMs || !isOver(troubledAtMs.get(to))) return undefined
+      if (timeline.nowMs - awayAtMs < graceMs || ![from, to].every(isSound)) return undefined
       const load = loadOf(from)
       return load > mostOf(cluster)
         ? undefined
         : `${address} moves to ${to} for the spread, and ${from} had only ${load}`
     }
-    if (isForBalance({ because }) || !isOver(troubledAtMs.get(from))) return undefined
+    if (isForBalance({ because }) || !isSound(from)) return undefined
     // A tear is noticed node after node: for a moment the smaller side has some for dead and does not know that it is smaller.
     // And whose clock stood still learns only from others that its time has passed.
     if (because === 'ownerGone' && !isOver(strayedAtMs.get(to))) return undefined
