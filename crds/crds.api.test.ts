@@ -119,6 +119,7 @@ describe('each rule about a change has one that keeps it and one that is refused
     expect(await change(before)).toBe('accepted')
     expect(await change(good, { dryRun: 'All' })).toBe('accepted')
     expectOnly(await change(bad, { dryRun: 'All' }), example)
+    expect(await said({ method: 'DELETE', path: `${resourcePath(kind, 'default')}/${name}` })).toBe('accepted')
   })
 })
 
@@ -199,7 +200,7 @@ test('the manifests of docs/bgp.md are accepted as they stand there', async () =
 test('kubectl explains fields, down to the last', async () => {
   const explained = await controlPlane.kubectl([
     'explain',
-    'lbpool.spec.serviceAllocation.namespaceSelectors.matchExpressions.operator',
+    'ipaddresspools.spec.serviceAllocation.namespaceSelectors.matchExpressions.operator',
   ])
   expect(explained.replaceAll(/\s+/g, ' ')).toContain('How the label is compared: In and NotIn with values')
   const status = await controlPlane.kubectl(['explain', 'ipaddresspools.status.availableIPv6'])
