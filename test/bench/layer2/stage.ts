@@ -18,7 +18,8 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-const settleWithinMs = 60_000
+// Twenty nodes with a kube-proxy and a speaker each take two cores that long to start.
+const settleWithinMs = 180_000
 
 export async function startStage(lab: Lab, contender: Contender): Promise<Stage> {
   const speakers = new Map<string, RunningSpeaker>()
