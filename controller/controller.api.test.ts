@@ -75,6 +75,9 @@ describe('a Service', () => {
     await start()
     await cluster.service('old')
     await refused('old', 'NoPools')
+    // Who is older is told by whole seconds.
+    const { creationTimestampMs } = await cluster.get('old')
+    await until(async () => Date.now() >= creationTimestampMs + 1_000 || undefined, 'the next second')
     const made = cluster.pool('a', { addresses: ['192.0.2.0/32'] })
     // Events of Services all around that of the pool.
     const younger = Array.from({ length: 40 }, (_, index) => `young-${index}`)
