@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed, vi } from 'vitest'
+import { parseFacts } from '../../speaker/layer2/facts.ts'
 import { type Helm, openHelm } from '../charts/helm.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { LabNode } from '../lab/node.ts'
@@ -97,6 +98,15 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     expect(items).toHaveLength(5)
     for (const { status } of items)
       expect(status.containerStatuses).toMatchObject([{ ready: true, restartCount: 0, image: imageName }])
+  })
+
+  it('tells in the Lease of each speaker how the kernel of its node is set', async () => {
+    const facts = 'jsonpath={.metadata.annotations.berth\\.dev/speaker-facts}'
+    for (const { name } of cluster.nodes) {
+      const text = await kubectl('get', 'lease', `speaker-${name}`, '-n', namespace, '-o', facts)
+      const eth0 = parseFacts(text)?.interfaces.find(one => one.name === 'eth0')
+      expect(eth0).toMatchObject({ mtu: 1500, rpFilter: expect.any(Number) })
+    }
   })
 
   it('gives a Service that is exposed its address, and answers for it by ARP', async () => {
