@@ -25,6 +25,8 @@ export interface RunningSpeaker {
   readonly speaker: Speaker
   /** What its requests have needed so far, as `grantedRights` names it. */
   readonly usedRights: ReadonlySet<string>
+  /** What it has logged of errors, a line each. */
+  readonly errors: readonly string[]
   /** As SIGTERM: hands over, then ends. */
   stop(): Promise<void>
   /** As a power cut: it says nothing more to anybody. */
@@ -44,8 +46,16 @@ export interface TestCluster {
   advertise(spec?: object): Promise<void>
   /** An object of one of Berth's kinds; `rest` is all but its metadata. */
   configure(kind: keyof typeof plurals, name: string, rest: object): Promise<void>
-  /** A Service with these addresses and usable endpoints on these nodes. */
-  addService(name: string, addresses: readonly string[], endpoints: readonly string[], spec?: object): Promise<void>
+  /** A Service with these addresses, or one that waits for them, and usable endpoints on these nodes. */
+  addService(
+    name: string,
+    addresses: readonly string[],
+    endpoints: readonly string[],
+    spec?: object,
+    annotations?: Readonly<Record<string, string>>,
+  ): Promise<void>
+  /** The first endpoints of a Service. */
+  addEndpoints(service: string, nodes: readonly string[]): Promise<void>
   setEndpoints(service: string, nodes: readonly string[]): Promise<void>
   service(name: string): Promise<{ readonly uid: string }>
   /** Objects that speakers write for people, by name. */
@@ -88,7 +98,8 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     const watched = watchRights(createTransport(await loadCredentials(ownKubeconfig)), before)
     const transport = severable(watched)
     const stop = new AbortController()
-    const log = pino({ level: process.env['BERTH_TEST_LOG'] ?? 'silent', base: { node } })
+    const errors: string[] = []
+    const log = pino({ level: process.env['BERTH_TEST_LOG'] ?? 'error', base: { node } }, logInto(errors))
     const speaker = createSpeaker({
       transport,
       startWire: segment.wireOf(node),
@@ -107,6 +118,7 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     const one: RunningSpeaker = {
       node,
       speaker,
+      errors,
       usedRights: watched.used,
       async stop() {
         stop.abort()
@@ -133,6 +145,10 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
     await post(resourcePath(kind, namespace), body)
   }
 
+  async function addEndpoints(service: string, nodes: readonly string[]): Promise<void> {
+    await post(slices, slice(service, nodes))
+  }
+
   return {
     namespace,
     segment,
@@ -151,9 +167,10 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
       return { uid: textOf(fieldOf(fieldOf(service, 'metadata'), 'uid')) ?? '' }
     },
     recorded: async plural => await list(api, namespace, plural),
-    async addService(name, addresses, endpoints, spec = {}) {
+    addEndpoints,
+    async addService(name, addresses, endpoints, spec = {}, annotations = {}) {
       await post(services, {
-        metadata: { name },
+        metadata: { name, annotations },
         spec: {
           type: 'LoadBalancer',
           ports: [{ port: 80 }],
@@ -162,13 +179,15 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
           ...spec,
         },
       })
-      await api.request({
-        method: 'PATCH',
-        path: `${services}/${name}/status`,
-        contentType: 'application/merge-patch+json',
-        body: { status: { loadBalancer: { ingress: addresses.map(ip => ({ ip })) } } },
-      })
-      await post(slices, slice(name, endpoints))
+      if (addresses.length > 0) {
+        await api.request({
+          method: 'PATCH',
+          path: `${services}/${name}/status`,
+          contentType: 'application/merge-patch+json',
+          body: { status: { loadBalancer: { ingress: addresses.map(ip => ({ ip })) } } },
+        })
+      }
+      await addEndpoints(name, endpoints)
     },
     async setEndpoints(service, nodes) {
       await api.request({ method: 'PUT', path: `${slices}/${service}-1`, body: slice(service, nodes) })
@@ -204,6 +223,20 @@ export async function createTestCluster(kubeconfig: string, network: string): Pr
         })
       }
       api.close()
+    },
+  }
+}
+
+/** As pino counts. */
+const errorLevel = 50
+
+/** Where a speaker logs to: its errors are kept, and all of it is shown to whoever asked to see it. */
+function logInto(errors: string[]): { write(line: string): void } {
+  return {
+    write(line) {
+      const { level } = JSON.parse(line) as { readonly level: number }
+      if (level >= errorLevel) errors.push(line)
+      if ('BERTH_TEST_LOG' in process.env) process.stdout.write(line)
     },
   }
 }
