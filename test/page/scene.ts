@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import type { Cluster } from '../../controller/test-cluster.ts'
 import { resourcePath } from '../../crds/resources.ts'
-import { type Address, formatAddress } from '../../net/address.ts'
+import { type Address, formatAddress, parseAddress } from '../../net/address.ts'
 import { condition, named, node, record, session, slice, speakerLease } from '../cli/world.ts'
+import type { ControlPlane } from '../control-plane/control-plane.ts'
+import { storeObjects } from './etcd.ts'
 
 /*
- * A large cluster as objects of a real API server, without the programs that would have written them: a /16 that is 40 %
- * full and 5,000 Services in each of five namespaces and a bit, nodes, speakers, sessions, records and Events; some of it
- * in trouble.
+ * A large cluster as objects of a real API server, without the programs that would have written them: a /16 that is a fifth
+ * full and a /64 with some addresses in use, the Services that have them in six namespaces, nodes, speakers, sessions, records
+ * and Events; some of it in trouble.
  */
 
 /** How much of it there is. */
@@ -14,7 +17,11 @@ export interface SceneSize {
   readonly services: number
 }
 
-export const firstAddress = 10n << 24n
+/** As many as fill a fifth of the /16, which the page's thread has room for (page/watcher.ts). */
+export const usualServices = 13_000
+
+const firstAddress = 10n << 24n
+const firstOfIPv6 = parseAddress('2001:db8:0:2::')?.value ?? 0n
 const nodes = ['rack-a-01', 'rack-a-02', 'rack-b-01', 'rack-b-02', 'rack-c-01']
 const namespaces = ['shop', 'billing', 'search', 'media', 'data', 'edge']
 const names = ['web', 'api', 'cart', 'auth', 'feed', 'grpc', 'mail', 'login', 'queue', 'stream']
@@ -26,13 +33,19 @@ export function nameOf(index: number): { readonly namespace: string; readonly na
   return { namespace, name: `${names[index % names.length]}-${index}` }
 }
 
-/** The address of a Service of the scene: four tenths of each /24 of the upper half are free of them. */
+/** The address of a Service of the scene: one in 50 is of IPv6; of each /24 a fifth is free at least. */
 export function addressOf(index: number): Address {
+  if (index % 50 === 3) return { family: 'IPv6', value: firstOfIPv6 + BigInt(index) }
   const block = BigInt(Math.floor(index / 200))
   return { family: 'IPv4', value: firstAddress + block * 256n + BigInt(index % 200) + 1n }
 }
 
-export async function buildScene(cluster: Cluster, { services }: SceneSize): Promise<void> {
+/** Whether somebody else answers for the address of this Service: one in 2,000. */
+export function isInConflict(index: number): boolean {
+  return index % 2_000 === 13
+}
+
+export async function buildScene(controlPlane: ControlPlane, cluster: Cluster, { services }: SceneSize): Promise<void> {
   const now = new Date().toISOString()
   const create = (path: string, body: object): Promise<object> =>
     cluster.transport.request<object>({ method: 'POST', path, body })
@@ -79,55 +92,125 @@ export async function buildScene(cluster: Cluster, { services }: SceneSize): Pro
     await create(path, body)
     await writeStatus(`${path}/${name}.tor-a`, made.status)
   }
-  await inParallel(services, index => buildService(index, now, create, writeStatus))
+  const made = Array.from({ length: services }, (_, index) => serviceOf(index, now))
+  await storeObjects(
+    controlPlane,
+    made.flatMap((service, index) => {
+      const { namespace, name } = service.metadata
+      const address = clusterAddressOf(index, service)
+      const key = `ipaddresses/${address.metadata.name}`
+      return [
+        { key, object: address },
+        { key: `services/specs/${namespace}/${name}`, object: service },
+      ]
+    }),
+  )
+  await inParallel(Math.min(services, 300), index => buildRecord(index, made[index]?.metadata.uid, create, writeStatus))
   await inParallel(60, async index => {
     const { namespace, name } = nameOf(index)
     await create(`/api/v1/namespaces/${namespace}/events`, event(index, namespace, name, now))
   })
 }
 
-async function buildService(
-  index: number,
-  now: string,
-  create: (path: string, body: object) => Promise<object>,
-  writeStatus: (path: string, status: object) => Promise<unknown>,
-): Promise<void> {
+/** As the API server keeps it. */
+function serviceOf(index: number, now: string) {
   const { namespace, name } = nameOf(index)
-  const spec = { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, ports: [{ port: 80 }] }
-  const made = (await create(`/api/v1/namespaces/${namespace}/services`, { metadata: { name }, spec })) as {
-    metadata: { uid: string }
+  const { family } = addressOf(index)
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace, uid: randomUUID(), creationTimestamp: `${now.slice(0, 19)}Z` },
+    spec: {
+      type: 'LoadBalancer',
+      allocateLoadBalancerNodePorts: false,
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      clusterIP: clusterIPOf(index),
+      clusterIPs: [clusterIPOf(index)],
+      ipFamilies: [family],
+      ipFamilyPolicy: 'SingleStack',
+      ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }],
+      sessionAffinity: 'None',
+    },
+    status: statusOf(index, now),
   }
+}
+
+/** Of the API server's ranges for Services (control-plane/flags.ts). */
+function clusterIPOf(index: number): string {
+  const { family } = addressOf(index)
+  const { value: first = 0n } = parseAddress(family === 'IPv4' ? '10.97.0.0' : 'fd00:10:96::1:0') ?? {}
+  return formatAddress({ family, value: first + BigInt(index) })
+}
+
+/** The object by which the API server knows that a cluster IP is given; it would make those that are missing, one by one. */
+function clusterAddressOf(index: number, { metadata }: ReturnType<typeof serviceOf>) {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IPAddress',
+    metadata: {
+      name: clusterIPOf(index),
+      uid: randomUUID(),
+      creationTimestamp: metadata.creationTimestamp,
+      labels: {
+        'ipaddress.kubernetes.io/ip-family': addressOf(index).family,
+        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+      },
+    },
+    spec: { parentRef: { resource: 'services', namespace: metadata.namespace, name: metadata.name } },
+  }
+}
+
+/** One in 250 waits, one in 400 is not announced, one in 2,000 meets a stranger. */
+function statusOf(index: number, now: string): object {
   const address = formatAddress(addressOf(index))
-  // One in 250 waits, one in 400 is not announced, one in 2,000 meets a stranger.
   if (index % 250 === 7) {
     const message = 'pool "small" is full: all 60 IPv4 addresses are in use.'
-    return void (await writeStatus(`/api/v1/namespaces/${namespace}/services/${name}`, {
-      conditions: [dated(condition('berth.dev/Allocated', 'False', 'PoolsExhausted', message), now)],
-    }))
+    const waiting = condition('berth.dev/Allocated', 'False', 'PoolsExhausted', message)
+    return { loadBalancer: {}, conditions: [dated(waiting, now)] }
   }
-  const owner = nodes[index % 3] ?? ''
   const announced =
     index % 400 === 11
       ? condition('berth.dev/Announced', 'False', 'NoUsableEndpoints', 'none of its endpoints is ready')
-      : index % 2_000 === 13
+      : isInConflict(index)
         ? condition('berth.dev/Announced', 'False', 'AddressInUse', `${address} is in use by 52:54:00:12:34:56 on eth0`)
-        : condition('berth.dev/Announced', 'True', 'Announced', `layer 2: announcing ${address} from node ${owner}`)
-  const allocated = condition('berth.dev/Allocated', 'True', 'Allocated', `${address} from pool "public".`)
-  await writeStatus(`/api/v1/namespaces/${namespace}/services/${name}`, {
-    loadBalancer: { ingress: [{ ip: address }] },
+        : condition(
+            'berth.dev/Announced',
+            'True',
+            'Announced',
+            `layer 2: announcing ${address} from node ${ownerOf(index)}`,
+          )
+  const pool = addressOf(index).family === 'IPv4' ? 'public' : 'public-v6'
+  const allocated = condition('berth.dev/Allocated', 'True', 'Allocated', `${address} from pool "${pool}".`)
+  return {
+    loadBalancer: { ingress: [{ ip: address, ipMode: 'VIP' }] },
     conditions: [dated(allocated, now), dated(announced, now)],
-  })
-  // Records cost two writes each; as many as the views need.
-  if (index >= 300) return
+  }
+}
+
+function ownerOf(index: number): string {
+  return nodes[index % 3] ?? ''
+}
+
+/** Who announces it, and for some where it has endpoints: two or three writes each, so as many as the views need. */
+async function buildRecord(
+  index: number,
+  uid = '',
+  create: (path: string, body: object) => Promise<object>,
+  writeStatus: (path: string, status: object) => Promise<unknown>,
+): Promise<void> {
+  if (index % 250 === 7) return
+  const { namespace, name } = nameOf(index)
+  const address = formatAddress(addressOf(index))
   if (index < 40) {
     const endpoints = slice(name, 'rack-a-01', 'rack-b-01') as { metadata: object }
     const body = { ...endpoints, addressType: 'IPv4', metadata: { ...endpoints.metadata, namespace, name } }
     await create(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, body)
   }
   const claim = index % 30 === 0 ? { because: 'ownerGone', from: 'rack-b-02' } : {}
-  const { metadata, status } = record(name, owner, address, claim) as { metadata: object; status: object }
+  const { metadata, status } = record(name, ownerOf(index), address, claim) as { metadata: object; status: object }
   const path = resourcePath('ServiceL2Status', namespace)
-  const recordName = `${name}-${made.metadata.uid.slice(0, 8)}`
+  const recordName = `${name}-${uid.slice(0, 8)}`
   await create(path, {
     apiVersion: 'berth.dev/v1beta1',
     kind: 'ServiceL2Status',

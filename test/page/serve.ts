@@ -7,12 +7,12 @@ import { pino } from 'pino'
 import { openCluster } from '../../controller/test-cluster.ts'
 import { servePage } from '../../page/serve.ts'
 import { startControlPlane } from '../control-plane/control-plane.ts'
-import { buildScene } from './scene.ts'
+import { buildScene, usualServices } from './scene.ts'
 
 await using controlPlane = await startControlPlane({ progress: line => console.log(line) })
 const cluster = await openCluster(controlPlane)
 const startMs = performance.now()
-await buildScene(cluster, { services: Number(process.argv[2] ?? 5_000) })
+await buildScene(controlPlane, cluster, { services: Number(process.argv[2] ?? usualServices) })
 console.log(`built in ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
 const page = await servePage({
   address: { host: '127.0.0.1', port: Number(process.argv[3] ?? 7474), isLoopback: true },

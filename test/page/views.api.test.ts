@@ -11,15 +11,15 @@ import { type Page, servePage } from '../../page/serve.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts'
 import { type Browser, findChromium, startChromium, type Tab } from './chromium.ts'
 import { accessibilityProblems, faintTexts, longestFrame } from './inspect.ts'
-import { addressOf, buildScene, nameOf } from './scene.ts'
+import { addressOf, buildScene, isInConflict, nameOf, usualServices } from './scene.ts'
 
 /*
- * The page as a person has it, in a real Chromium, before a cluster with 5,000 Services. BERTH_PAGE_SERVICES=26214 fills
- * four tenths of its /16 (a minute or two more); BERTH_PAGE_PICTURES=DIR keeps pictures of every view.
+ * The page as a person has it, in a real Chromium, before a cluster whose Services fill a fifth of a /16.
+ * BERTH_PAGE_PICTURES=DIR keeps pictures of every view.
  */
 
 const program = findChromium()
-const services = Number(process.env['BERTH_PAGE_SERVICES'] ?? 5_000)
+const services = usualServices
 let controlPlane: ControlPlane
 let cluster: Cluster
 let page: Page
@@ -34,7 +34,7 @@ describe.skipIf(!program)('in Chromium', () => {
     pictures = process.env['BERTH_PAGE_PICTURES'] ?? (await mkdtemp(join(tmpdir(), 'berth-page-')))
     controlPlane = await startControlPlane()
     cluster = await openCluster(controlPlane)
-    await buildScene(cluster, { services })
+    await buildScene(controlPlane, cluster, { services })
     page = await openPage('127.0.0.1:0')
     browser = await startChromium(program ?? '')
   })
@@ -63,10 +63,10 @@ describe.skipIf(!program)('in Chromium', () => {
       name: 'part',
       hash: '#/pools/public?from=10.0.3.0&to=10.0.3.255',
       heading: /^10\.0\.3\.0\/24$/,
-      holds: '199 of 256',
+      holds: '195 of 256',
     },
     { name: 'small', hash: '#/pools/small', heading: /^small$/, holds: '2 avoided' },
-    { name: 'v6', hash: '#/pools/public-v6', heading: /^public-v6$/, holds: '0 of 2^64 in use' },
+    { name: 'v6', hash: '#/pools/public-v6', heading: /^public-v6$/, holds: '260 of 2^64 in use' },
     { name: 'services', hash: '#/services', heading: /^Services$/, holds: 'billing/api-1' },
     { name: 'service', hash: '#/services/shop/web-0', heading: /^shop\/web-0$/, holds: 'If that node were lost' },
     { name: 'pending', hash: '#/services/billing/login-7', heading: /login-7$/, holds: 'Pools exhausted' },
@@ -87,6 +87,51 @@ describe.skipIf(!program)('in Chromium', () => {
     await delay(350)
     await tab.picture(join(pictures, `dark-${view.name}.png`))
     expect(await tab.evaluate(faintTexts)).toEqual([])
+  })
+
+  test('a fifth of a /16 is in use, and what somebody else claims too is red from the whole map down to the address', async () => {
+    await open('#/pools/public')
+    await tab.until(`document.querySelectorAll('.map .cell').length === 256`)
+    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/ of 65,536 in use \(19%\)/)
+    const indices = Array.from({ length: services }, (_, index) => index).filter(isInConflict)
+    const blocks = indices.map(index => formatAddress(addressOf(index)).replace(/\.\d+$/, '.0/24'))
+    const red = `[...document.querySelectorAll('.map .cell.conflict')].map(cell => cell.getAttribute('aria-label').split(': ')[0])`
+    expect(await tab.evaluate(red)).toEqual(blocks)
+    expect(await tab.evaluate(`document.querySelector('.facts .badge').textContent`)).toBe(`${blocks.length} conflicts`)
+    const style = (cell: string, property: string): string =>
+      `getComputedStyle(document.querySelector('.map .cell.${cell}')).${property}`
+    expect(await tab.evaluate(style('used', 'boxShadow'))).toBe('none')
+    expect(await tab.evaluate(style('conflict', 'boxShadow'))).toContain('inset')
+    await tab.evaluate(`document.querySelector('.map .cell.conflict').focus()`)
+    await tab.press('Enter')
+    await tab.until(`document.querySelector('h1').textContent === '10.0.0.0/24'`)
+    const { namespace, name } = nameOf(13)
+    expect(await tab.evaluate(`document.querySelector('.map .cell.conflict').getAttribute('aria-label')`)).toBe(
+      `10.0.0.14: ${namespace}/${name}, 1 conflict`,
+    )
+    const [claimed, used] = await Promise.all(
+      ['conflict', 'used'].map(cell => tab.evaluate<string>(style(cell, 'backgroundColor'))),
+    )
+    expect(claimed).not.toBe(used)
+    expect(await tab.evaluate(`document.querySelector('table').textContent`)).toContain('in use by 52:54:00:12:34:56')
+    await tab.picture(join(pictures, 'light-conflict.png'))
+  })
+
+  test('of a /64 a link leads to what little of it is in use, and there its addresses stand with their Services', async () => {
+    await open('#/pools/public-v6')
+    await tab.until(`document.querySelector('.facts a')`)
+    expect(await tab.evaluate(`document.querySelectorAll('.map .cell').length`)).toBe(256)
+    // All of them lie in one cell of the map, which is not to be taken for an empty one.
+    const used = `[...document.querySelectorAll('.map .cell.used')].map(cell => cell.getAttribute('aria-label'))`
+    expect(await tab.evaluate(used)).toEqual(['2001:db8:0:2::/72: 260 of 2^56 in use'])
+    await tab.evaluate(`document.querySelector('.facts a').focus()`)
+    await tab.press('Enter')
+    await tab.until(`document.querySelector('h1').textContent !== 'public-v6'`)
+    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/260 of 16,384 in use/)
+    const { namespace, name } = nameOf(53)
+    const row = `[...document.querySelectorAll('tbody tr')].find(row => row.querySelector('th').textContent === '2001:db8:0:2::35')`
+    expect(await tab.evaluate(`${row}.textContent`)).toBe(`2001:db8:0:2::35${namespace}/${name}`)
+    await tab.picture(join(pictures, 'light-v6-part.png'))
   })
 
   test('the first paint comes soon, and the first view with it', async () => {
