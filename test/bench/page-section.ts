@@ -35,7 +35,7 @@ export async function pageSection(options: {
       const updates = await seeUpdates(browser, page, cluster, quick ? 3 : 11)
       return `${heading}
 
-${number(services)} Services, which fill four tenths of a /16, on a real API server; the page is opened in a new profile of a real
+${number(services)} Services with addresses of a /16, on a real API server; the page is opened in a new profile of a real
 Chromium each time. The first who looks waits for the thread that watches the cluster: it starts with the document and
 lists everything once. Medians of ${later.length}, and the longest.
 
