@@ -38,6 +38,9 @@ export function watchMoves(cluster: Cluster): void {
     for (const name of names) if (!sound.has(name)) troubledAtMs.set(name, calmMs)
     for (const { nodes } of weakParts(partsOf(cluster))) for (const name of nodes) strayedAtMs.set(name, calmMs)
     for (const name of names) if (machines.get(name)?.clockStands) strayedAtMs.set(name, calmMs)
+    // Where most stand still, who goes on is one of few; and those who wake have each other, and it, for dead at first.
+    const going = names.filter(name => machines.get(name)?.process && !machines.get(name)?.isFrozen)
+    if (going.length * 2 <= names.length) for (const name of names) strayedAtMs.set(name, calmMs)
   }
 
   function isOver(atMs: number | undefined): boolean {
