@@ -38,8 +38,8 @@ const answerWithinMs = 20_000
 /** Questions on their way at once, of all who look. */
 const mostQuestions = 64
 const stopWithinMs = 2_000
-/** Next to the controller's own heap in one container: some 15,000 Services. */
-const heapMegabytes = 128
+/** Next to the controller's own heap in one container: some 30,000 Services. */
+const heapMegabytes = 192
 
 export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions): Watcher {
   const questions = new Map<number, { resolve(viewed: Viewed): void; reject(error: Error): void }>()

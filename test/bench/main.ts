@@ -10,7 +10,9 @@ import { controllerSection } from './controller-section.ts'
 import { detectorSection } from './detector-alarms.ts'
 import { imageSection } from './image-section.ts'
 import { installSection } from './install-section.ts'
+import { conflictSection } from './layer2/conflict.ts'
 import { layer2Section } from './layer2/section.ts'
+import { sharingSection } from './layer2/sharing.ts'
 import { pageSection } from './page-section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
@@ -30,6 +32,8 @@ const sections: Readonly<Record<string, Section>> = {
   controller: controllerSection,
   speaker: speakerSection,
   layer2: layer2Section,
+  sharing: sharingSection,
+  conflict: conflictSection,
   bgp: bgpSection,
   bfd: bfdAlarmsSection,
   detector: detectorSection,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { answererFor } from '../../speaker/layer2/load-sharing.ts'
+import { addClient } from '../lab/clients.ts'
 import type { LabHost } from '../lab/node.ts'
 import { neighbourOf, type Requests, startRequests, urlOf } from '../lab/probe.ts'
 import { whyNoLab } from '../lab/tools.ts'
@@ -25,7 +26,7 @@ describe.skipIf(obstacle !== undefined)('an address that three nodes share', () 
     both = await scene.createService('web')
     // Where nobody loses power: what dies with a node here is its part of the clients, and not what they came for.
     await scene.lab.deployEndpoint('web', scene.node('node-1'), 8080)
-    clients = await Promise.all(Array.from({ length: clientCount }, (_, index) => createClient(scene, index)))
+    clients = await Promise.all(Array.from({ length: clientCount }, (_, index) => addClient(scene.lab, index)))
   })
   afterAll(() => scene?.[Symbol.asyncDispose]())
   beforeEach(() => scene.tellOnFailure())
@@ -83,21 +84,6 @@ describe.skipIf(obstacle !== undefined)('an address that three nodes share', () 
 
 /** Sixteen processes ask, and the machine may have two cores. */
 const gently = { everyMs: 50, timeoutMs: 1_500 } as const
-
-/** A machine on the segment with a hardware address of its own. */
-async function createClient({ lab }: Scene, index: number): Promise<LabHost> {
-  const namespace = await lab.world.createNamespace()
-  const name = `client-${index}`
-  const mac = `02:00:00:00:10:${index.toString(16).padStart(2, '0')}`
-  const [ipv4, ipv6] = [`192.0.2.${200 + index}`, `2001:db8:0:2::${(0x1000 + index).toString(16)}`]
-  await lab.segment.attach(namespace, {
-    port: name,
-    interface: 'eth0',
-    mac,
-    addresses: [`${ipv4}/24`, `${ipv6}/64`],
-  })
-  return { name, namespace, interface: 'eth0', mac, ipv4, ipv6, exec: namespace.exec, spawn: namespace.spawn }
-}
 
 /** By the Service's record. */
 async function sharersOf({ lab }: Scene): Promise<readonly string[]> {

@@ -7,7 +7,7 @@ import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { storeObjects } from './etcd.ts'
 
 /*
- * A large cluster as objects of a real API server, without the programs that would have written them: a /16 that is a fifth
+ * A large cluster as objects of a real API server, without the programs that would have written them: a /16 that is 40 %
  * full and a /64 with some addresses in use, the Services that have them in six namespaces, nodes, speakers, sessions, records
  * and Events; some of it in trouble.
  */
@@ -17,8 +17,8 @@ export interface SceneSize {
   readonly services: number
 }
 
-/** As many as fill a fifth of the /16, which the page's thread has room for (page/watcher.ts). */
-export const usualServices = 13_000
+/** As many as fill two fifths of the /16, which the page's thread has room for (page/watcher.ts). */
+export const usualServices = 27_000
 
 const firstAddress = 10n << 24n
 const firstOfIPv6 = parseAddress('2001:db8:0:2::')?.value ?? 0n

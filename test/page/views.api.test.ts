@@ -14,7 +14,7 @@ import { accessibilityProblems, faintTexts, longestFrame } from './inspect.ts'
 import { addressOf, buildScene, isInConflict, nameOf, usualServices } from './scene.ts'
 
 /*
- * The page as a person has it, in a real Chromium, before a cluster whose Services fill a fifth of a /16.
+ * The page as a person has it, in a real Chromium, before a cluster whose Services fill two fifths of a /16.
  * BERTH_PAGE_PICTURES=DIR keeps pictures of every view.
  */
 
@@ -66,7 +66,7 @@ describe.skipIf(!program)('in Chromium', () => {
       holds: '195 of 256',
     },
     { name: 'small', hash: '#/pools/small', heading: /^small$/, holds: '2 avoided' },
-    { name: 'v6', hash: '#/pools/public-v6', heading: /^public-v6$/, holds: '260 of 2^64 in use' },
+    { name: 'v6', hash: '#/pools/public-v6', heading: /^public-v6$/, holds: '540 of 2^64 in use' },
     { name: 'services', hash: '#/services', heading: /^Services$/, holds: 'billing/api-1' },
     { name: 'service', hash: '#/services/shop/web-0', heading: /^shop\/web-0$/, holds: 'If that node were lost' },
     { name: 'pending', hash: '#/services/billing/login-7', heading: /login-7$/, holds: 'Pools exhausted' },
@@ -89,10 +89,10 @@ describe.skipIf(!program)('in Chromium', () => {
     expect(await tab.evaluate(faintTexts)).toEqual([])
   })
 
-  test('a fifth of a /16 is in use, and what somebody else claims too is red from the whole map down to the address', async () => {
+  test('two fifths of a /16 are in use, and what somebody else claims too is red from the whole map down to the address', async () => {
     await open('#/pools/public')
     await tab.until(`document.querySelectorAll('.map .cell').length === 256`)
-    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/ of 65,536 in use \(19%\)/)
+    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/ of 65,536 in use \(40%\)/)
     const indices = Array.from({ length: services }, (_, index) => index).filter(isInConflict)
     const blocks = indices.map(index => formatAddress(addressOf(index)).replace(/\.\d+$/, '.0/24'))
     const red = `[...document.querySelectorAll('.map .cell.conflict')].map(cell => cell.getAttribute('aria-label').split(': ')[0])`
@@ -123,11 +123,11 @@ describe.skipIf(!program)('in Chromium', () => {
     expect(await tab.evaluate(`document.querySelectorAll('.map .cell').length`)).toBe(256)
     // All of them lie in one cell of the map, which is not to be taken for an empty one.
     const used = `[...document.querySelectorAll('.map .cell.used')].map(cell => cell.getAttribute('aria-label'))`
-    expect(await tab.evaluate(used)).toEqual(['2001:db8:0:2::/72: 260 of 2^56 in use'])
+    expect(await tab.evaluate(used)).toEqual(['2001:db8:0:2::/72: 540 of 2^56 in use'])
     await tab.evaluate(`document.querySelector('.facts a').focus()`)
     await tab.press('Enter')
     await tab.until(`document.querySelector('h1').textContent !== 'public-v6'`)
-    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/260 of 16,384 in use/)
+    expect(await tab.evaluate(`document.querySelector('.facts').textContent`)).toMatch(/540 of 32,768 in use/)
     const { namespace, name } = nameOf(53)
     const row = `[...document.querySelectorAll('tbody tr')].find(row => row.querySelector('th').textContent === '2001:db8:0:2::35')`
     expect(await tab.evaluate(`${row}.textContent`)).toBe(`2001:db8:0:2::35${namespace}/${name}`)

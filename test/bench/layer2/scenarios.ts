@@ -134,7 +134,8 @@ function speakerOn(stage: Stage, node: LabNode) {
   return speaker
 }
 
-async function backToLife(stage: Stage, node: LabNode): Promise<void> {
+/** Power again, and a speaker; pings are answered as before. */
+export async function backToLife(stage: Stage, node: LabNode): Promise<void> {
   await node.powerOn()
   // kube-proxy, which the lab starts with a node.
   await node.namespace.killAll()

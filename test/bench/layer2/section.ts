@@ -1,15 +1,10 @@
-import { startControlPlane } from '../../control-plane/control-plane.ts'
-import { type Lab, startLab } from '../../lab/lab.ts'
-import { type BenchApi, benchApi } from '../api.ts'
-import { apiServer } from '../speakers.ts'
+import { inLab, onStage, type Progress } from './lab.ts'
 import { type Layer2Numbers, layer2Text, type Outcome } from './report.ts'
 import { measureRest, writesPerMinute } from './rest.ts'
 import { partition, powerCut, type Scenario, scenarios } from './scenarios.ts'
-import { answerPings, createMore, createServices, removeServices } from './services.ts'
-import { berth, type Contender, metallb } from './speakers.ts'
-import { type Stage, startStage } from './stage.ts'
-
-type Progress = (line: string) => void
+import { createMore, removeServices } from './services.ts'
+import { berth, metallb } from './speakers.ts'
+import type { Stage } from './stage.ts'
 
 /**
  * How long nobody answers, and how long two do, whatever happens to a node: Berth's layer 2, and MetalLB's beside it.
@@ -38,7 +33,7 @@ export async function layer2Section(options: {
     })
   }
   await inLab(3, progress, async lab => {
-    await onStage(lab, await berth(lab, 50), progress, async stage => {
+    await onStage(lab, await berth(lab, { intervalMs: 50 }), progress, async stage => {
       outcomes.push(await measure(stage, powerCut, runsOf(powerCut), progress))
     })
     await onStage(lab, await metallb(lab), progress, async stage => {
@@ -70,32 +65,6 @@ async function restOf(nodes: number, seconds: number, progress: Progress): Promi
     })
   })
   return rest
-}
-
-async function inLab(
-  nodes: number,
-  progress: Progress,
-  use: (lab: Lab, api: BenchApi) => Promise<void>,
-): Promise<void> {
-  await using controlPlane = await startControlPlane({ addresses: [apiServer.host], progress })
-  await using lab = await startLab({ nodes, controlPlane, progress })
-  const api = await benchApi(controlPlane, 16)
-  await answerPings(lab)
-  await createServices(api)
-  await use(lab, api)
-  api.close()
-}
-
-async function onStage(
-  lab: Lab,
-  contender: Contender,
-  progress: Progress,
-  use: (stage: Stage) => Promise<void>,
-): Promise<void> {
-  progress(`${contender.name} on ${lab.nodes.length} nodes`)
-  const stage = await startStage(lab, contender)
-  await use(stage)
-  await stage.stop()
 }
 
 async function measure(stage: Stage, scenario: Scenario, runs: number, progress: Progress): Promise<Outcome> {

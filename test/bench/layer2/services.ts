@@ -15,7 +15,8 @@ export const pools = ['192.0.2.100-192.0.2.124', '2001:db8:0:2::100-2001:db8:0:2
 /** Both addresses of the dual-stack Services, fifty together. */
 export const addresses: readonly string[] = Array.from({ length: count }, (_, index) => both(index)).flat()
 
-function both(index: number): readonly [string, string] {
+/** Of one Service, by its number. */
+export function both(index: number): readonly [string, string] {
   return [`192.0.2.${100 + index}`, `2001:db8:0:2::${(0x100 + index).toString(16)}`]
 }
 

@@ -32,10 +32,17 @@ export interface RunningSpeaker {
   thaw(): void
 }
 
-/** Berth, as the image holds it; `intervalMs` is between two packets from speaker to speaker. */
-export async function berth(lab: Lab, intervalMs = 100): Promise<Contender> {
+export interface BerthOptions {
+  /** Between two packets from speaker to speaker. Default 100. */
+  readonly intervalMs?: number
+  /** Every node answers its part of the clients. */
+  readonly loadSharing?: 'perClient'
+}
+
+/** Berth, as the image holds it. */
+export async function berth(lab: Lab, { intervalMs = 100, ...advertised }: BerthOptions = {}): Promise<Contender> {
   const { namespace } = berthKinds
-  await configure(lab, berthKinds)
+  await configure(lab, berthKinds, advertised)
   const environment = await podEnvironment(lab.controlPlane, namespace, apiServer)
   const keyFile = join(lab.directory, 'speaker-key')
   await writeFile(keyFile, randomBytes(32).toString('hex'), { mode: 0o600 })
@@ -90,13 +97,18 @@ const podOf = (node: LabNode): string => `speaker-${node.name}`
 const list = (items: readonly object[]): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
 
 /** Namespace, pool and advertisement. */
-async function configure(lab: Lab, { namespace, group }: SpeakerKinds): Promise<void> {
+async function configure(lab: Lab, { namespace, group }: SpeakerKinds, advertised: object = {}): Promise<void> {
   const apiVersion = `${group}/v1beta1`
   const metadata = { name: 'bench', namespace }
   const input = list([
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     { apiVersion, kind: 'IPAddressPool', metadata, spec: { addresses: pools } },
-    { apiVersion, kind: 'L2Advertisement', metadata, spec: { ipAddressPools: ['bench'], interfaces: ['eth0'] } },
+    {
+      apiVersion,
+      kind: 'L2Advertisement',
+      metadata,
+      spec: { ipAddressPools: ['bench'], interfaces: ['eth0'], ...advertised },
+    },
   ])
   await lab.controlPlane.kubectl(['apply', '-f', '-'], { input })
 }

@@ -123,7 +123,8 @@ function askedGapMs({ answers, echoes }: WatchedAddress): number {
   )
 }
 
-function reachedGapMs({ echoes }: WatchedAddress): number {
+/** How long a client could not reach it. */
+export function reachedGapMs({ echoes }: WatchedAddress): number {
   return gapMs(
     echoes.flatMap(([, doneAtMs]) => (doneAtMs === null ? [] : [doneAtMs])),
     echoes,
