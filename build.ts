@@ -73,10 +73,10 @@ if (Number(major) < 24) { console.error('kubectl-berth needs Node 24 or newer; t
   await build({
     absWorkingDir: root,
     entryPoints: ['cli/main.ts'],
-    outfile: join(output, 'kubectl-berth'),
+    outfile: join(output, 'kubectl-berth.cjs'),
     bundle: true,
     platform: 'node',
-    // A file without an extension is a script to Node, not a module; and the check above must be read before it can run.
+    // Where kubectl finds it it has no extension, which is a script to Node; and the check above must be read before it can run.
     format: 'cjs',
     target: 'node18',
     minifyWhitespace: true,
@@ -85,7 +85,7 @@ if (Number(major) < 24) { console.error('kubectl-berth needs Node 24 or newer; t
     banner: { js: check },
     logLevel: 'error',
   })
-  await chmod(join(output, 'kubectl-berth'), 0o755)
+  await chmod(join(output, 'kubectl-berth.cjs'), 0o755)
 }
 
 if (import.meta.main) {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,13 +14,20 @@ let directory: string
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'berth-command-'))
   await bundleCommand(directory)
+  await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
+  await mkdir(join(directory, 'bin'))
+  await writeFile(join(directory, 'bin/package.json'), '{}')
+  await copyFile(join(directory, 'kubectl-berth.cjs'), join(directory, 'bin/kubectl-berth'))
 }, 60_000)
 afterAll(async () => await rm(directory, { recursive: true }))
 
-test('runs alone, without the project beside it', async () => {
+test.each([
+  { what: 'where kubectl finds it', name: 'bin/kubectl-berth' },
+  { what: 'inside its package, whose files are modules', name: 'kubectl-berth.cjs' },
+])('runs alone, $what', async ({ name }) => {
   const options = { cwd: directory, env: { PATH: process.env['PATH'] } }
   const run = promisify(execFile)
-  const file = join(directory, 'kubectl-berth')
+  const file = join(directory, name)
   expect((await run(process.execPath, [file, '--version'], options)).stdout).toBe(`${version}\n`)
   // A module that is loaded on demand has to be in the file too.
   const failed = run(process.execPath, [file, 'status', '--kubeconfig', '/nowhere'], options)
@@ -32,7 +39,7 @@ test('says what it needs where Node is too old for it', async () => {
   const exit = (code: number): never => {
     throw new Error(`exit ${code}`)
   }
-  const script = (await readFile(join(directory, 'kubectl-berth'), 'utf8')).replace(/^#!.*/, '')
+  const script = (await readFile(join(directory, 'kubectl-berth.cjs'), 'utf8')).replace(/^#!.*/, '')
   const old = { versions: { node: '20.20.2' }, version: 'v20.20.2', exit }
   const run = () => runInNewContext(script, { process: old, console: { error: (line: string) => said.push(line) } })
   expect(run).toThrow('exit 1')
