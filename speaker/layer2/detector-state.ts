@@ -17,7 +17,10 @@ export interface DetectorSettings {
   readonly refreshToMissedMs: number
   /** What another said counts for so long. */
   readonly opinionLifeMs: number
-  /** A new run whose session does not come up within this time is missed, where that of an earlier run was up. */
+  /**
+   * A new run whose session does not come up within this time is missed, where that of an earlier run was up. Until then
+   * nobody else can know what it is connected with.
+   */
   readonly newRunMs: number
   /** Whoever asks is told that it was missed if it was within this time: it may have been heard again just before. */
   readonly missedMemoryMs: number
@@ -46,6 +49,10 @@ export const defaultDetectorSettings: DetectorSettings = {
 
 /** What this node has to do with one other. */
 export interface PeerState extends Peer {
+  /** When this run became a member, as we heard of it, or could be counted on again. */
+  readonly hereSinceMs: number
+  /** Since when we want a session with this run; undefined = we do not. */
+  readonly watchedSinceMs: number | undefined
   /**
    * Our session with this run. `unknown` = it was not up yet, or ended on purpose, which says nothing; `doubted` = it went
    * down just after we woke up late, and that may be our own fault.

@@ -161,6 +161,49 @@ describe('the segment is to be asked who else answers', () => {
   })
 })
 
+describe('in a network torn in halves, whoever begins anew', () => {
+  /** What b and c say again every second. */
+  const torn = (missed: string, ...seconds: readonly number[]): Timed[] =>
+    seconds.flatMap(second =>
+      ['b', 'c'].map(
+        (from, index): Timed => [second * 1_000 + 310 + index, verdict(from, missed, second * 10 + index)],
+      ),
+    )
+  const apart: Timed[] = [...Array.from('def', (node): Timed => [300, session(node, 'down')]), ...torn('def', 0)]
+  const anew = (node: string): DetectorEvent => ({
+    kind: 'peers',
+    peers: peers('abcdef').map(one => (one.node === node ? { node, run: `${node}-new` } : one)),
+  })
+
+  test('on the other side makes neither half the larger one', () => {
+    const begun: Timed[] = [...apart, [1_000, anew('f')], ...torn('de', 1, 2, 3)]
+    expect(reportOf(run('abcdef', begun).detector)).toMatchObject({ standing: 'half', ownMissed: ['d', 'e'] })
+    const missed: Timed[] = [...begun, ...torn('de', 4), [1_000 + settings.newRunMs, { kind: 'due' }]]
+    expect(reportOf(run('abcdef', missed).detector)).toMatchObject({ standing: 'half', ownMissed: ['d', 'e', 'f'] })
+  })
+
+  test('says after a while that it misses the other side too, which it never knew', () => {
+    let detector = createDetector({ node: 'a', run: 'a-run' }, settings)
+    const events: Timed[] = [
+      [0, { kind: 'peers', peers: peers('abcdef') }],
+      [200, session('b', 'up')],
+      [200, session('c', 'up')],
+      ...torn('def', 0, 1, 2, 3),
+    ]
+    for (const [nowMs, event] of events) [detector] = step(detector, event, nowMs)
+    expect(nextDueMs(detector, 3_900)).toBeLessThanOrEqual(settings.newRunMs)
+    const [after, actions] = step(detector, { kind: 'due' }, settings.newRunMs)
+    expect(sends(actions)).toMatchObject([{ message: { kind: 'verdicts', missed: ['d-run', 'e-run', 'f-run'] } }])
+    expect(lost(after)).toBe('def')
+    expect(reportOf(after).standing).toBe('half')
+    // When the others have them again, so has it: it never had a session with them itself.
+    let healed = after
+    for (const from of ['b', 'c']) [healed] = step(healed, verdict(from, '', 9_000), 4_100)
+    expect(healed.missed).toEqual([])
+    expect(lost(healed)).toBe('')
+  })
+})
+
 test('a node that hears nobody has few, and half of two is half', () => {
   const alone = run('abc', [
     [300, session('b', 'down')],

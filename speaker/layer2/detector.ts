@@ -6,11 +6,10 @@ import type {
   Peer,
   PeerState,
   ReachReport,
-  Standing,
 } from './detector-state.ts'
-import { lostFrom, type Missing } from './reach.ts'
+import { judge, unionOf, youthMs } from './judgement.ts'
 import type { VerdictKind } from './verdict-message.ts'
-import { type WatchGraph, watchGraph } from './watchers.ts'
+import { watchGraph } from './watchers.ts'
 
 /*
  * Who lives, within a few hundred milliseconds and without the API server.
@@ -61,15 +60,25 @@ export function step(
   if (isRepetition(before, event, nowMs)) return [taken, []]
   const judged = judge(trust(taken, nowMs), nowMs)
   const lookDue = judged.lookAtMs !== undefined && nowMs >= judged.lookAtMs
-  const told = tell(before, withNextLook(judged, nowMs), nowMs, actions)
+  let told = tell(before, withNextLook(judged, nowMs), nowMs, actions)
   if (sessionsOf(before) !== sessionsOf(told)) {
     const nodes = sessionNodes(told)
-    if (String(nodes) !== String(sessionNodes(before))) actions.push({ kind: 'watch', nodes })
+    if (String(nodes) !== String(sessionNodes(before))) {
+      actions.push({ kind: 'watch', nodes })
+      told = withWatched(told, nodes, nowMs)
+    }
   }
   if (lookDue || isReunited(before, told)) actions.push({ kind: 'checkSegment' })
   const report = reportOf(told)
   if (JSON.stringify(report) !== JSON.stringify(reportOf(before))) actions.push({ kind: 'report', report })
   return [told, actions]
+}
+
+function withWatched(detector: Detector, nodes: readonly string[], nowMs: number): Detector {
+  const since = (peer: PeerState): number | undefined =>
+    nodes.includes(peer.node) ? (peer.watchedSinceMs ?? nowMs) : undefined
+  const peers = Array.from(detector.peers, ([node, peer]) => [node, { ...peer, watchedSinceMs: since(peer) }] as const)
+  return { ...detector, peers: new Map(peers) }
 }
 
 /** Whether somebody only says again what it said: in a large cluster that is nearly all that is heard. */
@@ -133,6 +142,8 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
       next.set(node, {
         node,
         run,
+        hereSinceMs: nowMs,
+        watchedSinceMs: known?.watchedSinceMs === undefined ? undefined : nowMs,
         session,
         sessionSinceMs: nowMs,
         passes,
@@ -221,114 +232,12 @@ function trustedAtMs(peer: PeerState, { distrustMs, newRunMs }: DetectorSettings
   return peer.session === 'unknown' && peer.passes ? peer.sessionSinceMs + newRunMs : undefined
 }
 
-/** Whom we can count on now. */
-function judge(detector: Detector, nowMs: number): Detector {
-  const { self } = detector
-  const missed = missedBy(detector)
-  const left = new Set([...detector.peers.values()].filter(peer => peer.left).map(({ node }) => node))
-  const lost = lostFrom(self.node, unionOf(detector), missingIn(detector, nowMs), left)
-  const peers = withLost(detector.peers, lost, nowMs)
-  const all = peers.size + 1
-  return {
-    ...detector,
-    peers,
-    survivors: survivorsOf(detector, peers, nowMs),
-    standing: standingOf(all - lost.size, all - left.size),
-    missed: String(missed) === String(detector.missed) ? detector.missed : missed,
-  }
-}
-
-/** Since when who is lost and when who was missed; the same object where that is as it was. */
-function withLost(
-  before: ReadonlyMap<string, PeerState>,
-  lost: ReadonlySet<string>,
-  nowMs: number,
-): ReadonlyMap<string, PeerState> {
-  const changed: PeerState[] = []
-  for (const peer of before.values()) {
-    const lostSinceMs = lost.has(peer.node) ? (peer.lostSinceMs ?? nowMs) : undefined
-    const isMissed = lostSinceMs !== undefined || peer.session === 'down'
-    if (!isMissed && peer.lostSinceMs === undefined) continue
-    changed.push({ ...peer, lostSinceMs, missedAtMs: isMissed ? nowMs : peer.missedAtMs })
-  }
-  if (changed.length === 0) return before
-  const peers = new Map(before)
-  for (const peer of changed) peers.set(peer.node, peer)
-  return peers
-}
-
 /** Sets when the segment is to be looked at next. */
 function withNextLook(detector: Detector, nowMs: number): Detector {
   const { peers, settings, lookAtMs } = detector
   const anyLost = [...peers.values()].some(({ left, lostSinceMs }) => lostSinceMs !== undefined && !left)
   if (!anyLost) return lookAtMs === undefined ? detector : { ...detector, lookAtMs: undefined }
   return lookAtMs !== undefined && nowMs < lookAtMs ? detector : { ...detector, lookAtMs: nowMs + settings.lookEveryMs }
-}
-
-/**
- * The graph between those that are not lost, made anew when somebody has been lost for long or is here again. Whoever is lost
- * then has no part in it, be it only for a moment longer: of nodes that die together one is noticed before the other, and
- * a session with a dead one that never was up would be held for a good one that leads to it and all the rest.
- */
-function survivorsOf(
-  { self, settings, graph, survivors }: Detector,
-  peers: ReadonlyMap<string, PeerState>,
-  nowMs: number,
-): WatchGraph {
-  const all = [...peers.values()]
-  const gone = all.filter(
-    ({ lostSinceMs }) => lostSinceMs !== undefined && nowMs >= lostSinceMs + settings.rewatchAfterMs,
-  )
-  if (gone.length === 0) return graph
-  const stay = [self.node, ...all.filter(({ lostSinceMs }) => lostSinceMs === undefined).map(({ node }) => node)]
-  const members = new Set([self.node, ...peers.keys()])
-  const isCurrent =
-    stay.every(node => survivors.has(node)) &&
-    !gone.some(({ node }) => survivors.has(node)) &&
-    [...survivors.keys()].every(node => members.has(node))
-  return isCurrent ? survivors : watchGraph(stay)
-}
-
-function standingOf(reached: number, all: number): Standing {
-  if (reached * 2 === all) return 'half'
-  return reached * 2 > all ? 'most' : 'few'
-}
-
-/** The runs that we ourselves miss, sorted. */
-function missedBy({ peers }: Detector): readonly string[] {
-  return [...peers.values()]
-    .filter(({ session }) => session === 'down')
-    .map(({ run }) => run)
-    .sort()
-}
-
-/** Who misses whom, by the names of the nodes, as far as it still counts. */
-function missingIn(detector: Detector, nowMs: number): Missing {
-  const missing = new Map<string, ReadonlySet<string>>()
-  const speaks = [...detector.peers.values()].some(
-    ({ session, opinion }) => session === 'down' || opinion?.missed.length,
-  )
-  if (!speaks) return missing
-  const nodeOf = new Map<string, string>()
-  for (const { node, run } of detector.peers.values()) nodeOf.set(run, node)
-  nodeOf.set(detector.self.run, detector.self.node)
-  const down = [...detector.peers.values()].filter(({ session }) => session === 'down')
-  if (down.length > 0) missing.set(detector.self.node, new Set(down.map(({ node }) => node)))
-  for (const { node, opinion } of detector.peers.values()) {
-    if (!opinion || opinion.missed.length === 0) continue
-    if (nowMs >= opinion.atMs + detector.settings.opinionLifeMs) continue
-    const named = opinion.missed.map(run => nodeOf.get(run)).filter(name => name !== undefined)
-    if (named.length > 0) missing.set(node, new Set(named))
-  }
-  return missing
-}
-
-/** Both graphs in one. */
-function unionOf({ graph, survivors }: Detector): ReadonlyMap<string, readonly string[]> {
-  if (survivors === graph) return graph
-  return new Map(
-    Array.from(graph, ([node, watched]) => [node, [...new Set([...watched, ...(survivors.get(node) ?? [])])]]),
-  )
 }
 
 function sessionsOf({ graph, survivors, self }: Detector): unknown {
@@ -393,8 +302,12 @@ export function nextDueMs(detector: Detector, nowMs: number): number | undefined
     missed.length > 0 ? toldMissedAtMs + settings.refreshToMissedMs : undefined,
   ]
   for (const peer of detector.peers.values()) {
-    const { opinion, lostSinceMs } = peer
+    const { opinion, lostSinceMs, hereSinceMs, watchedSinceMs } = peer
     dues.push(trustedAtMs(peer, settings), peer.left ? peer.leftUntilMs : undefined)
+    dues.push(
+      hereSinceMs + youthMs(settings),
+      watchedSinceMs === undefined ? undefined : watchedSinceMs + settings.newRunMs,
+    )
     if (opinion && opinion.missed.length > 0) dues.push(opinion.atMs + settings.opinionLifeMs)
     if (lostSinceMs !== undefined) dues.push(lostSinceMs + settings.rewatchAfterMs)
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lostFrom, type Missing } from './reach.ts'
+import { countedOn, lostFrom, type Missing } from './reach.ts'
 import { type WatchGraph, watchGraph } from './watchers.ts'
 
 function missing(of: Readonly<Record<string, string>>): Missing {
@@ -15,6 +15,28 @@ function reachedFrom(self: string, graph: WatchGraph, said: Missing): ReadonlySe
 function reached(self: string, nodes: string, said: Readonly<Record<string, string>>): string {
   return [...reachedFrom(self, watchGraph(nodes), missing(said))].sort().join('')
 }
+
+describe('a node that has just begun', () => {
+  const said = missing({ a: 'de', b: 'de', c: 'de' })
+  const lost = new Set('de')
+  const counted = (young: string, heard: string): number =>
+    countedOn('a', watchGraph('abcdef'), said, lost, { young: new Set(young), heard: new Set(heard) })
+
+  test('counts for those that hear it', () => {
+    expect(counted('', 'bcf')).toBe(4)
+    expect(counted('f', 'bcf')).toBe(4)
+    expect(counted('f', 'bc')).toBe(3)
+    expect(counted('d', 'bcdf')).toBe(4)
+  })
+
+  test('leads to no other', () => {
+    const onlyByC = missing({ a: 'f', b: 'f', d: 'f', e: 'f' })
+    const count = (young: string): number =>
+      countedOn('a', watchGraph('abcdef'), onlyByC, new Set(), { young: new Set(young), heard: new Set('bcde') })
+    expect(count('')).toBe(6)
+    expect(count('c')).toBe(5)
+  })
+})
 
 describe('a node', () => {
   test('can count on all while nobody misses anybody', () => {

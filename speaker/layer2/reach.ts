@@ -44,6 +44,22 @@ export function lostFrom(
   }
 }
 
+/**
+ * How many nodes can be counted on for certain, self included, where some are `lost`. A node that has just begun (`young`)
+ * misses nobody yet, since it has known nobody: that says nothing of what it is connected with, and in a torn network both
+ * sides would have it, and through it each other. It counts only for whoever has a session with it (`heard`), and leads nowhere.
+ */
+export function countedOn(
+  self: string,
+  graph: WatchGraph,
+  missing: Missing,
+  lost: ReadonlySet<string>,
+  { young, heard }: { readonly young: ReadonlySet<string>; readonly heard: ReadonlySet<string> },
+): number {
+  const heardYoung = [...young].filter(node => heard.has(node) && !lost.has(node))
+  return connectedTo(self, new Set([...lost, ...young]), graph, missing).size + heardYoung.length
+}
+
 function accusersOf(missing: Missing): ReadonlyMap<string, ReadonlySet<string>> {
   const accusers = new Map<string, Set<string>>()
   for (const [accuser, missed] of missing) {

@@ -126,6 +126,15 @@ export const cases: readonly Case[] = [
     cluster: { seed: 45, nodes: 7, addresses: 6, apiApart: false },
     faults: [at(4_534, 216, { kind: 'unplug', node: 'n03' })],
   },
+  {
+    name: 'a node that begins anew in a torn network makes neither side the larger one',
+    cluster: { seed: 10_461, nodes: 12, addresses: 17, apiApart: true },
+    faults: [
+      at(5_668, 13_652, { kind: 'tear', cables: both, nodes: ['n10', 'n02', 'n05', 'n08', 'n06', 'n09'] }),
+      at(8_342, 3_901, { kind: 'apiSlow', delayMs: 577.6 }),
+      at(8_833, 2_280, { kind: 'powerCut', node: 'n06' }),
+    ],
+  },
 ]
 
 export function playCase({ cluster: options, faults }: Case): {

@@ -66,11 +66,11 @@ async function meet(
   const text = `answers for ${address} too`
   const condition = await firstMention(api, '/api/v1/namespaces/default/services', text)
   const event = await firstMention(api, '/apis/events.k8s.io/v1/namespaces/default/events', text)
-  const { begin, end } = await rival.prepare(stage, address, owner)
+  const prepared = await rival.prepare(stage, address, owner)
   const beganAtMs = performance.now()
-  await begin()
+  await prepared.begin()
   const toldAtMs = await Promise.all([condition.atMs, event.atMs])
-  await end()
+  await prepared.end()
   return [toldAtMs[0] - beganAtMs, toldAtMs[1] - beganAtMs]
 }
 
