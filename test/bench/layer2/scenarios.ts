@@ -5,7 +5,7 @@ import { type Seen, type Stage, see } from './stage.ts'
 /** Something that happens to a cluster, and how it is put right again afterwards. */
 export interface Scenario {
   readonly name: string
-  /** How often per round: what the targets are about more often than what only has to work. */
+  /** How often per round; what takes a minute each time less often. */
   readonly runs: number
   run(stage: Stage, victim: LabNode): Promise<Seen>
 }
@@ -40,7 +40,7 @@ export const scenarios: readonly Scenario[] = [
   powerCut,
   {
     name: 'kill -9',
-    runs: 10,
+    runs: 20,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => await speakerOn(stage, victim).kill())
       await stage.start(victim)
@@ -49,7 +49,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'SIGSTOP, SIGCONT after 3 s',
-    runs: 6,
+    runs: 20,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         speakerOn(stage, victim).freeze()
@@ -59,7 +59,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'SIGTERM',
-    runs: 10,
+    runs: 20,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => await speakerOn(stage, victim).stop())
       await stage.start(victim)
@@ -68,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'node back',
-    runs: 5,
+    runs: 20,
     run: async (stage, victim) => {
       await victim.powerOff()
       await delay(stage.contender.observeMs)
@@ -80,7 +80,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'link down for 0.5 s',
-    runs: 6,
+    runs: 20,
     run: async (stage, victim) =>
       await see(stage, victim, async () => {
         await victim.cutSegment()
@@ -101,7 +101,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'the same, and a power cut in the middle',
-    runs: 2,
+    runs: 4,
     run: async (stage, victim) => {
       const seen = await see(stage, victim, async () => {
         stage.lab.apiRelay.pause()
@@ -116,7 +116,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'rolling restart of all',
-    runs: 3,
+    runs: 4,
     run: async stage =>
       await see(stage, undefined, async () => {
         for (const node of stage.lab.nodes) {
