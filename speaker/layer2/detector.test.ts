@@ -182,6 +182,19 @@ describe('in a network torn in halves, whoever begins anew', () => {
     expect(reportOf(run('abcdef', missed).detector)).toMatchObject({ standing: 'half', ownMissed: ['d', 'e', 'f'] })
   })
 
+  test('on the other side is missed after a while by one that is alone there: seed 2146', () => {
+    const known = peers('abc')
+    const { detector } = run('abc', [
+      [300, session('c', 'down')],
+      // It left, and is a member again: no session with it was ever up.
+      [1_000, { kind: 'peers', peers: known.filter(({ node }) => node !== 'b') }],
+      [2_000, { kind: 'peers', peers: known.map(one => (one.node === 'b' ? { node: 'b', run: 'b-new' } : one)) }],
+      [2_000 + settings.newRunMs, { kind: 'due' }],
+    ])
+    expect(detector.missed).toEqual(['b-new', 'c-run'])
+    expect(reportOf(detector).standing).toBe('few')
+  })
+
   test('says after a while that it misses the other side too, which it never knew', () => {
     let detector = createDetector({ node: 'a', run: 'a-run' }, settings)
     const events: Timed[] = [

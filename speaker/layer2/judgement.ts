@@ -82,8 +82,9 @@ function standingOf(reached: number, all: number): Standing {
 }
 
 /**
- * The nodes that we ourselves miss. One that no session ever came up with is missed where others miss it and nothing but
- * our silence would lead to it: whoever begins in a torn network would hold it together for all on its side.
+ * The nodes that we ourselves miss. One that no session ever came up with is missed where others miss it, or we miss
+ * others, and nothing but our silence would lead to it: whoever begins in a torn network would hold it together for all
+ * on its side, and whoever is alone would count on one that begins on the other.
  */
 function ownMissing(
   detector: Detector,
@@ -102,7 +103,7 @@ function ownMissing(
   )
   const missing = mute.length === 0 ? new Map() : missingIn(detector, down, nowMs)
   const accused = new Set([...missing.values()].flatMap(nodes => [...nodes]))
-  const doubted = mute.filter(({ node }) => accused.has(node)).map(({ node }) => node)
+  const doubted = mute.filter(({ node }) => down.size > 0 || accused.has(node)).map(({ node }) => node)
   if (doubted.length === 0) return down
   const lost = lostFrom(
     detector.self.node,

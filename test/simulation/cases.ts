@@ -135,6 +135,14 @@ export const cases: readonly Case[] = [
       at(8_833, 2_280, { kind: 'powerCut', node: 'n06' }),
     ],
   },
+  {
+    name: 'one that is alone in a torn network does not count on a node that begins anew on the other side',
+    cluster: { seed: 2146, nodes: 3, addresses: 9, apiApart: true },
+    faults: [
+      at(3_802, 23_717, { kind: 'tear', cables: both, nodes: ['n02'] }),
+      at(5_930, 6_464, { kind: 'leave', node: 'n01' }),
+    ],
+  },
 ]
 
 export function playCase({ cluster: options, faults }: Case): {
