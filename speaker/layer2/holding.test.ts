@@ -130,13 +130,13 @@ describe('while it is answered for', () => {
       { self: high, caution },
     )
     expect(seen).toMatchObject({ kinds: ['begin', 'seen'], answers: true })
-    expect(nextDueMs(seen.holding)).toBe(1_005)
+    expect(nextDueMs(seen.holding)).toBe(605)
     expect(
       run(
         [
           [5, claimedBy(low)],
-          [1_005, due],
-          [1_006, claimedBy(low)],
+          [605, due],
+          [606, claimedBy(low)],
         ],
         { self: high, caution },
       ).kinds,
@@ -145,8 +145,8 @@ describe('while it is answered for', () => {
       run(
         [
           [5, claimedBy(high)],
-          [1_005, due],
-          [1_006, claimedBy(high)],
+          [605, due],
+          [606, claimedBy(high)],
         ],
         { self: low, caution },
       ),
@@ -156,13 +156,19 @@ describe('while it is answered for', () => {
     })
   })
 
+  test('a stranger’s claim is judged sooner: it can only be a node whose Lease is still to be seen', () => {
+    const seen = run([[5, { kind: 'claimed', interface: 'eth0', mac: 'a stranger' }]], { self: high, caution })
+    expect(seen).toMatchObject({ kinds: ['begin'], answers: true })
+    expect(nextDueMs(seen.holding)).toBe(305)
+  })
+
   test('a claim that is not repeated is nobody’s: whoever handed it over answered until it saw us, and has stopped', () => {
     const handedOver: Timed[] = [
       [5, claimedBy(low)],
-      [1_005, due],
-      [1_025, due],
-      [1_045, due],
-      [1_065, due],
+      [605, due],
+      [625, due],
+      [645, due],
+      [665, due],
     ]
     const over = run(handedOver, { self: high, caution })
     expect(over).toMatchObject({ kinds: ['begin', 'seen', 'ask', 'ask', 'ask'], answers: true })

@@ -90,8 +90,12 @@ export type HoldingAction =
   /** Main: it cannot be begun with, because. */
   | { readonly kind: 'contested'; readonly finding: Finding }
 
-/** How long the news behind another's claim may take; without the API server there are none. */
-const newsMs = 1_000
+/**
+ * How long the news behind another's claim may take: that it was handed over, or who that station is; without the API
+ * server there are none. With the guard's period (wire/guard.ts) it is less than the second within which people are told.
+ */
+const newsOfMemberMs = 600
+const newsOfStrangerMs = 300
 const yieldedAskAgainMs = 1_000
 const askForLinkMs = 1_000
 /** How soon after a dispute it is looked whether it is over. */
@@ -217,8 +221,10 @@ function claimed(
       const { mac } = event
       // Only news can explain it, and without the API server there are none.
       if (!knowledge.inTouch || state.claim?.asked) return judge(holding, mac, knowledge, nowMs)
+      const isMember = knowledge.nodeOf(mac) !== undefined
+      const newsMs = isMember ? newsOfMemberMs : newsOfStrangerMs
       const claim = state.claim ?? { judgeAtMs: nowMs + newsMs, asked: false }
-      const seen = state.claim === undefined && knowledge.nodeOf(mac) !== undefined
+      const seen = state.claim === undefined && isMember
       return [{ ...holding, state: { ...state, claim } }, seen ? [{ kind: 'seen', mac }] : []]
     }
   }

@@ -7,12 +7,12 @@ import type { Address } from '../../net/address.ts'
  * the evidence. An address that nobody asks for does no harm and costs nothing.
  */
 export interface Guard {
-  /** Whether to ask now; at most once a second for each address. */
+  /** Whether to ask now; at most five times a second for each address. */
   isDue(address: Address, nowMs: number): boolean
   forget(address: Address): void
 }
 
-const periodMs = 1_000
+const periodMs = 200
 
 /** Knows of no question yet. */
 export function createGuard(): Guard {
