@@ -52,7 +52,7 @@ async function measure({
   const router = await startMeasuringRouter(station)
   const witness = await startWitness(await addStation(lab, 'witness', addresses.witness))
   const second = await startWitness(await addStation(lab, 'second', addresses.second))
-  const withdrawals = quick ? 10 : 50
+  const withdrawals = quick ? 10 : 200
   const common = { router, witness, routes, withdrawals, memory: true, progress } satisfies MeasureOptions
   const announcers: AnnouncerResult[] = []
   announcers.push(await measureAnnouncer(berth(lab, api), common))

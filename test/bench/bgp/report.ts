@@ -34,6 +34,8 @@ of frr-reload.py or of birdc) until a router is told, ${number(withdrawals)} tim
 
 ${routesTable(numbers)}
 
+${causes(numbers)}
+
 ${memoryTable(numbers)}
 
 Berth's BGP and BFD are in its speaker. MetalLB needs FRR for BFD, IPv6 and graceful restart: the sum is its speaker as
@@ -51,6 +53,15 @@ ${number(numbers.clientOutagesMs.length)} times, without answers for ${milliseco
 
 ${promisesTable(numbers)}
 `
+}
+
+/** What nobody can be sooner than. */
+function causes(numbers: BgpNumbers): string {
+  const row = (name: string): string => {
+    const { causingMs } = resultOf(numbers, name)
+    return `${milliseconds(median(causingMs))} (p50) and ${milliseconds(percentile(causingMs, 0.99))} (p99) beside ${name}`
+  }
+  return `Until the API server had answered the write: ${row('Berth')}, ${row('MetalLB, native')}.`
 }
 
 function resultOf({ announcers }: BgpNumbers, name: string): AnnouncerResult {
@@ -135,6 +146,13 @@ function promisesTable(numbers: BgpNumbers): string {
       limit: floor.fromStart.updates,
       limitName: 'BIRD’s',
       unit: '',
+    },
+    {
+      promise: 'withdrawal, p50',
+      value: median(ours.withdrawalMs),
+      limit: withdrawalPromiseMs,
+      limitName: 'the promised',
+      unit: ' ms',
     },
     {
       promise: 'withdrawal, p99',
