@@ -1,6 +1,5 @@
-import { number, type Promised, promiseTable, table } from '../report.ts'
+import { number, promiseTable, table } from '../report.ts'
 import { median } from '../statistics.ts'
-import type { AtRest } from './rest.ts'
 import type { Seen } from './stage.ts'
 
 /** All runs of one thing that happened. */
@@ -11,13 +10,8 @@ export interface Outcome {
   readonly seen: readonly Seen[]
 }
 
-export interface Layer2Numbers {
-  readonly outcomes: readonly Outcome[]
-  readonly rest: readonly (AtRest & { readonly nodes: number; readonly services: number })[]
-}
-
 /** The section of docs/benchmarks.md. */
-export function layer2Text({ outcomes, rest }: Layer2Numbers): string {
+export function layer2Text(outcomes: readonly Outcome[]): string {
   const columns = [
     '',
     'nodes',
@@ -48,13 +42,6 @@ export function layer2Text({ outcomes, rest }: Layer2Numbers): string {
       number(Math.max(...seen.map(one => one.moved))),
     ]
   })
-  const restRows = rest.map(one => [
-    number(one.nodes),
-    number(one.services),
-    number(one.writesPerMinute),
-    `${number(one.coreShare * 100, 1)} %`,
-    `${number(one.highestCoreShare * 100, 1)} %`,
-  ])
   return `## Layer 2: how long nobody answers
 
 Real speakers on nodes that are network namespaces, 25 dual-stack Services, and a client that every 10 ms asks for three
@@ -62,18 +49,13 @@ addresses of each family (ARP and Neighbor Discovery) and pings them. *No answer
 a question, which is what a client meets that does not know the address yet. *Unreachable* is the longest time without an
 answer to a ping, which goes where the client's kernel believes the address to be: it holds until the next node has made
 itself known. 10 ms are none. *Pings lost* is of all six addresses together. *Two answer*: for how long two nodes answered
-for one address. *Moved*: of all 50 addresses, those that have another owner afterwards though theirs had not failed.
+for one address. *Moved*: of all 50 addresses, those that have another owner afterwards though theirs had not failed;
+with Berth these are hand-overs, one after the other, by which a node that was away gets its share again.
 MetalLB is the real speaker with memberlist, in the same lab.
 
 ${table(columns, rows)}
 
-${promises({ outcomes, rest })}
-
-At rest, writes to the API server (its own counted out) and the processor time of a speaker:
-
-${table(['nodes', 'Services', 'writes per minute, all speakers', 'of a core, each', 'the busiest'], restRows)}
-
-Each speaker has BFD sessions with six others at most, so from seven nodes on their number makes no difference to that part.
+${promises(outcomes)}
 `
 }
 
@@ -81,7 +63,7 @@ Each speaker has BFD sessions with six others at most, so from seven nodes on th
 const handOverMs = 50
 const powerCutMs = { median: 350, worst: 700, medianAtTwiceThePace: 200 } as const
 
-function promises({ outcomes, rest }: Layer2Numbers): string {
+function promises(outcomes: readonly Outcome[]): string {
   const of = (contender: string, scenario: string): readonly Seen[] =>
     outcomes
       .filter(one => one.contender.startsWith(contender) && one.scenario.startsWith(scenario))
@@ -122,32 +104,5 @@ function promises({ outcomes, rest }: Layer2Numbers): string {
       limitName: 'the promised',
       unit: '',
     })),
-    ...restPromises(rest),
   ])
-}
-
-/** What is written at rest goes by the nodes, not by the Services; a twentieth is for what the API server does itself. */
-function restPromises(rest: Layer2Numbers['rest']): readonly Promised[] {
-  return rest.flatMap(one => {
-    const without = rest.find(other => other.nodes === one.nodes && other.services === 0)
-    if (one.services === 0 || !without) return []
-    const where = `${number(one.nodes)} nodes, ${number(one.services)} Services`
-    return [
-      {
-        promise: `writes per minute at rest, ${where}`,
-        value: one.writesPerMinute,
-        limit: without.writesPerMinute * 1.05,
-        limitName: 'those without Services,',
-        unit: '',
-      },
-      {
-        promise: `of a core at rest, ${where}`,
-        value: one.coreShare * 100,
-        limit: 5,
-        limitName: 'the promised',
-        unit: ' %',
-        digits: 1,
-      },
-    ]
-  })
 }

@@ -1,8 +1,6 @@
 import { inLab, onStage, type Progress } from './lab.ts'
-import { type Layer2Numbers, layer2Text, type Outcome } from './report.ts'
-import { measureRest, writesPerMinute } from './rest.ts'
+import { layer2Text, type Outcome } from './report.ts'
 import { partition, powerCut, type Scenario, scenarios } from './scenarios.ts'
-import { createMore, removeServices } from './services.ts'
 import { berth, metallb } from './speakers.ts'
 import type { Stage } from './stage.ts'
 
@@ -41,30 +39,7 @@ export async function layer2Section(options: {
       outcomes.push(await measure(stage, partition, 1, progress))
     })
   })
-  const rest: Layer2Numbers['rest'][number][] = []
-  for (const nodes of quick ? [3] : [3, 20]) rest.push(...(await restOf(nodes, quick ? 10 : 40, progress)))
-  return layer2Text({ outcomes, rest })
-}
-
-/** What speakers cost while nothing happens, with many Services and with none. */
-async function restOf(nodes: number, seconds: number, progress: Progress): Promise<Layer2Numbers['rest']> {
-  const more = 475
-  const rest: Layer2Numbers['rest'][number][] = []
-  await inLab(nodes, progress, async (lab, api) => {
-    const baseline = await writesPerMinute(api, seconds)
-    await onStage(lab, await berth(lab), progress, async stage => {
-      const look = async (services: number): Promise<void> => {
-        progress(`${nodes} nodes at rest for ${seconds} s, with ${services} Services`)
-        rest.push({ nodes, services, ...(await measureRest(stage, api, seconds, baseline)) })
-      }
-      await createMore(api, more)
-      await stage.settle()
-      await look(500)
-      await removeServices(api, more)
-      await look(0)
-    })
-  })
-  return rest
+  return layer2Text(outcomes)
 }
 
 async function measure(stage: Stage, scenario: Scenario, runs: number, progress: Progress): Promise<Outcome> {

@@ -1,0 +1,82 @@
+import { number, type Promised, promiseTable, table } from '../report.ts'
+import { inLab, onStage, type Progress } from './lab.ts'
+import { type AtRest, measureRest, writesPerMinute } from './rest.ts'
+import { createMore, removeServices } from './services.ts'
+import { berth } from './speakers.ts'
+
+interface Measured extends AtRest {
+  readonly nodes: number
+  readonly services: number
+}
+
+/** What speakers write and compute at rest. BERTH_BENCH_NODES=3,20 says in which clusters (3 unless told). */
+export async function restSection(options: { readonly quick: boolean; readonly progress: Progress }): Promise<string> {
+  const rest: Measured[] = []
+  for (const nodes of (process.env['BERTH_BENCH_NODES'] ?? '3').split(',').map(Number)) {
+    rest.push(...(await restOf(nodes, options.quick ? 10 : 40, options.progress)))
+  }
+  const rows = rest.map(one => [
+    number(one.nodes),
+    number(one.services),
+    number(one.writesPerMinute),
+    `${number(one.coreShare * 100, 1)} %`,
+    `${number(one.highestCoreShare * 100, 1)} %`,
+  ])
+  return `## Layer 2: at rest
+
+Writes to the API server (its own counted out) and the processor time of a speaker while nothing happens.
+
+${table(['nodes', 'Services', 'writes per minute, all speakers', 'of a core, each', 'the busiest'], rows)}
+
+${promiseTable(promises(rest))}
+
+Each speaker has BFD sessions with six others at most, so from seven nodes on their number makes no difference to that part.
+`
+}
+
+/** What speakers cost while nothing happens, with many Services and with none. */
+async function restOf(nodes: number, seconds: number, progress: Progress): Promise<readonly Measured[]> {
+  const more = 475
+  const rest: Measured[] = []
+  await inLab(nodes, progress, async (lab, api) => {
+    const baseline = await writesPerMinute(api, seconds)
+    await onStage(lab, await berth(lab), progress, async stage => {
+      const look = async (services: number): Promise<void> => {
+        progress(`${nodes} nodes at rest for ${seconds} s, with ${services} Services`)
+        rest.push({ nodes, services, ...(await measureRest(stage, api, seconds, baseline)) })
+      }
+      await createMore(api, more)
+      await stage.settle()
+      await look(500)
+      await removeServices(api, more)
+      await look(0)
+    })
+  })
+  return rest
+}
+
+/** What is written at rest goes by the nodes, not by the Services; a twentieth is for what the API server does itself. */
+function promises(rest: readonly Measured[]): readonly Promised[] {
+  return rest.flatMap(one => {
+    const without = rest.find(other => other.nodes === one.nodes && other.services === 0)
+    if (one.services === 0 || !without) return []
+    const where = `${number(one.nodes)} nodes, ${number(one.services)} Services`
+    return [
+      {
+        promise: `writes per minute at rest, ${where}`,
+        value: one.writesPerMinute,
+        limit: without.writesPerMinute * 1.05,
+        limitName: 'those without Services,',
+        unit: '',
+      },
+      {
+        promise: `of a core at rest, ${where}`,
+        value: one.coreShare * 100,
+        limit: 5,
+        limitName: 'the promised',
+        unit: ' %',
+        digits: 1,
+      },
+    ]
+  })
+}
