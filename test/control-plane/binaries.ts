@@ -106,7 +106,7 @@ async function build(go: string, name: BinaryName, version: string, target: stri
   const { pins, command, coldSeconds } = recipes[name]
   const started = performance.now()
   o.progress?.(
-    `Building ${name} ${version} from its Go modules: about ${duration(coldSeconds)} the first time, seconds once Go's cache is warm`,
+    `Building ${name} ${version} from its Go modules: about ${duration(coldSeconds)} the first time (minutes for the first of all, which builds what they share), seconds once Go's cache is warm`,
   )
   const arguments_ = [
     'build',
