@@ -24,6 +24,7 @@ import { watchGraph } from './watchers.ts'
  * this node may still answer (fence.ts).
  *
  * A session that was never up says nothing: where BFD cannot pass at all, the Leases decide alone, as if this did not exist.
+ * Only where others miss that node, or we miss others, its silence counts in the end (judgement.ts).
  * One that the other end has shut down on purpose (AdminDown) says nothing either: its Lease says that it is leaving, and
  * when it ends it says farewell, which is heard where the API server is not.
  */

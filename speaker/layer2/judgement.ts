@@ -4,7 +4,7 @@ import { type WatchGraph, watchGraph } from './watchers.ts'
 
 /*
  * What the detector makes of everything that it knows: whom we miss ourselves, who is lost to all of us, and how many are
- * left to count on. Nothing is decided here by an event alone, so that the order in which things are heard makes no difference.
+ * left to count on. It looks at the whole after every event, and never at the event itself.
  */
 
 /** Whom we can count on now. */

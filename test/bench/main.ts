@@ -53,8 +53,8 @@ if (values.help || unknown.length > 0) {
   if (unknown.length > 0) process.stdout.write(`There is no benchmark called ${unknown.join(' or ')}.\n\n`)
   process.stdout.write(`npm run bench -- [--quick] [${Object.keys(sections).join('] [')}]
 
-Writes what it measured into docs/benchmarks.md; without a name everything, which takes more than an hour (bfd alone
-ten minutes, detector thirty) and wants a quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
+Writes what it measured into docs/benchmarks.md; without a name everything, which takes hours (bfd alone
+ten minutes, detector thirty, layer2 fifty) and wants a quiet machine. With --quick (a tenth of the size, to see that it works) the tables are only printed.
 `)
   process.exit(unknown.length > 0 ? 2 : 0)
 }

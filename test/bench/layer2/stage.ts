@@ -18,7 +18,7 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-// Twenty nodes with a kube-proxy and a speaker each take two cores that long to start.
+// Longer than any cluster needs that the machine has room for; twenty nodes are too many for two cores, which never settle.
 const settleWithinMs = 180_000
 
 export async function startStage(lab: Lab, contender: Contender): Promise<Stage> {
