@@ -1,4 +1,5 @@
 import { type Address, formatAddress, type IpFamily } from '../../net/address.ts'
+import { PersistentMap } from '../../net/persistent-map.ts'
 import type { AddressPrefix } from '../../net/range.ts'
 import { type AttributeContext, encodeAttributes, type PathAttributes } from './attributes.ts'
 import { headerLength, maximumMessageLength } from './framer.ts'
@@ -13,8 +14,11 @@ export interface Advertisement {
   readonly linkLocalNextHop?: Address
 }
 
-/** What the peer has heard of us (RFC 4271 §3.2): by prefix, what was said. It begins empty with every session. */
-export type AdjRibOut = ReadonlyMap<string, Said>
+/** What the peer has heard of us (RFC 4271 §3.2): by `prefixKey`, what was said. It begins empty with every session. */
+export type AdjRibOut = Readonly<Record<IpFamily, PersistentMap<string, Said>>>
+
+/** Nothing has been said. */
+export const emptyAdjRibOut: AdjRibOut = { IPv4: PersistentMap.of(), IPv6: PersistentMap.of() }
 
 interface Said {
   readonly prefix: AddressPrefix
@@ -38,6 +42,8 @@ interface Group {
   readonly prefixes: AddressPrefix[]
 }
 
+const families = ['IPv4', 'IPv6'] as const
+
 /** Between the header and the prefixes: the two length fields of an UPDATE. */
 const updateRoom = maximumMessageLength - headerLength - 4
 /** Around prefixes that are withdrawn in MP_UNREACH_NLRI: the attribute's own header, family, subsequent family. */
@@ -53,10 +59,12 @@ export function planUpdates(
   wanted: readonly Advertisement[],
   context: AttributeContext,
 ): Planned {
-  const next = new Map<string, Said>()
-  const { updates, tooLong } = say(next, adjRibOut, wanted, context)
-  const withdrawn = [...adjRibOut].filter(([key]) => !next.has(key)).map(([, { prefix }]) => prefix)
-  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: next, tooLong }
+  const { said, updates, tooLong } = say(adjRibOut, wanted, context)
+  const withdrawn = families
+    .flatMap(family => [...adjRibOut[family]])
+    .filter(([key]) => !said.has(key))
+    .map(([, { prefix }]) => prefix)
+  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: changed(emptyAdjRibOut, said, []), tooLong }
 }
 
 /** The same where all that is wanted is as it was but for this: nothing else is looked at. No prefix is in both lists. */
@@ -65,19 +73,41 @@ export function planChange(
   change: { readonly wanted: readonly Advertisement[]; readonly gone: readonly AddressPrefix[] },
   context: AttributeContext,
 ): Planned {
-  const next = new Map(adjRibOut)
-  const withdrawn = change.gone.filter(prefix => next.delete(prefixKey(prefix)))
-  const { updates, tooLong } = say(next, adjRibOut, change.wanted, context)
-  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: next, tooLong }
+  const withdrawn = change.gone.filter(prefix => isSaid(adjRibOut, prefix))
+  const { said, updates, tooLong } = say(adjRibOut, change.wanted, context)
+  return { updates: [...withdrawals(withdrawn), ...updates], adjRibOut: changed(adjRibOut, said, withdrawn), tooLong }
 }
 
-/** Notes in `next` what is wanted, and packs what of it has not been said yet. */
+/** Whether anything has been said of the prefix. */
+export function isSaid(adjRibOut: AdjRibOut, prefix: AddressPrefix): boolean {
+  return adjRibOut[prefix.address.family].has(prefixKey(prefix))
+}
+
+/** With what has been said now, and without what has been withdrawn. */
+function changed(
+  adjRibOut: AdjRibOut,
+  said: ReadonlyMap<string, Said>,
+  withdrawn: readonly AddressPrefix[],
+): AdjRibOut {
+  const gone = withdrawn.map(prefix => [prefixKey(prefix), { prefix, saying: undefined }] as const)
+  const changes = Map.groupBy([...gone, ...said], ([, { prefix }]) => prefix.address.family)
+  const of = (family: IpFamily): AdjRibOut[IpFamily] =>
+    adjRibOut[family].with(
+      (changes.get(family) ?? []).map(([key, { prefix, saying }]) => [
+        key,
+        saying === undefined ? undefined : { prefix, saying },
+      ]),
+    )
+  return { IPv4: of('IPv4'), IPv6: of('IPv6') }
+}
+
+/** What is wanted as it will have been said, and packed what of it has not been said yet. */
 function say(
-  next: Map<string, Said>,
   adjRibOut: AdjRibOut,
   wanted: readonly Advertisement[],
   context: AttributeContext,
-): Pick<Planned, 'updates' | 'tooLong'> {
+): Pick<Planned, 'updates' | 'tooLong'> & { readonly said: ReadonlyMap<string, Said> } {
+  const said = new Map<string, Said>()
   const groups = new Map<string, Group>()
   const sayingOf = sayingsIn(context)
   const latest = new Map(wanted.map(advertisement => [prefixKey(advertisement.prefix), advertisement]))
@@ -89,20 +119,19 @@ function say(
       tooLong.push(prefix)
       continue
     }
-    next.set(key, { prefix, saying })
-    if (adjRibOut.get(key)?.saying === saying) continue
+    said.set(key, { prefix, saying })
+    if (adjRibOut[prefix.address.family].get(key)?.saying === saying) continue
     const group = groups.get(saying)
     if (group) group.prefixes.push(prefix)
     else groups.set(saying, { sample: advertisement, room, prefixes: [prefix] })
   }
-  return { updates: [...groups.values()].flatMap(announcements), tooLong }
+  return { said, updates: [...groups.values()].flatMap(announcements), tooLong }
 }
 
 /** Everything of the family counts as unsaid, so that it is said or withdrawn again: the answer to ROUTE-REFRESH. */
 export function forget(adjRibOut: AdjRibOut, family: IpFamily): AdjRibOut {
-  return new Map(
-    [...adjRibOut].map(([key, said]) => [key, said.prefix.address.family === family ? { ...said, saying: '' } : said]),
-  )
+  const forgotten = Array.from(adjRibOut[family], ([key, { prefix }]) => [key, { prefix, saying: '' }] as const)
+  return { ...adjRibOut, [family]: PersistentMap.of(forgotten) }
 }
 
 interface Saying {

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { IpFamily } from '../../net/address.ts'
-import type { AdjRibOut } from './adj-rib-out.ts'
 import { familyOf } from './family.ts'
 import { encodeMessage, type ReceivedMessage, routeRefreshSubtypes } from './message.ts'
 import type { Session } from './negotiate.ts'
@@ -71,7 +70,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     told = telling.told
     noteProblems(telling.withoutNextHop, telling.tooLong.map(formatPrefix))
     if (telling.updates.length > 0)
-      log.debug({ messages: telling.updates.length, routes: told.adjRibOut.size }, 'BGP routes sent')
+      log.debug({ messages: telling.updates.length, routes: routes.length }, 'BGP routes sent')
     if (telling.updates.length > 0 || !endOfRibSent) onChange()
     endOfRibSent = true
   }
@@ -142,7 +141,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       negotiated: session,
       localAddress,
       remotePort,
-      prefixesSent: countByFamily(told.adjRibOut),
+      prefixesSent: { IPv4: told.adjRibOut.IPv4.size, IPv6: told.adjRibOut.IPv6.size },
       prefixesReceived: { ...prefixesReceived },
       updatesWithErrors,
       endOfRibReceived: [...endOfRibReceived],
@@ -151,10 +150,4 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       tooLong,
     }),
   }
-}
-
-function countByFamily(adjRibOut: AdjRibOut): Record<IpFamily, number> {
-  const count = { IPv4: 0, IPv6: 0 }
-  for (const { prefix } of adjRibOut.values()) count[prefix.address.family] += 1
-  return count
 }

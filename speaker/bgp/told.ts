@@ -1,6 +1,15 @@
 import { formatAddress, type IpFamily } from '../../net/address.ts'
 import type { AddressPrefix } from '../../net/range.ts'
-import { type AdjRibOut, forget, planChange, planUpdates, prefixKey } from './adj-rib-out.ts'
+import {
+  type AdjRibOut,
+  type Advertisement,
+  emptyAdjRibOut,
+  forget,
+  isSaid,
+  planChange,
+  planUpdates,
+  prefixKey,
+} from './adj-rib-out.ts'
 import { type ExportTerms, exportRoutes, type NextHops, type Route } from './route.ts'
 import type { Update } from './update.ts'
 
@@ -26,7 +35,7 @@ export interface Telling {
 }
 
 /** A session that has just been established knows nothing. */
-export const toldNothing: Told = { adjRibOut: new Map(), from: undefined }
+export const toldNothing: Told = { adjRibOut: emptyAdjRibOut, from: undefined }
 
 /** The family's routes are to be told again, all of them. */
 export function forgetTold(told: Told, family: IpFamily): Told {
@@ -47,7 +56,8 @@ function tellAll(adjRibOut: AdjRibOut, routes: readonly Route[], terms: ExportTe
   const { advertisements, withoutNextHop } = exportRoutes(routes, terms)
   const planned = planUpdates(adjRibOut, advertisements, terms)
   // Two routes of one prefix, or one that could not be told: what becomes of those is not seen from a change alone.
-  const exact = planned.adjRibOut.size === advertisements.length && withoutNextHop.length === 0
+  const exact =
+    planned.adjRibOut.IPv4.size + planned.adjRibOut.IPv6.size === advertisements.length && withoutNextHop.length === 0
   const from = exact ? { routes, nextHops: textOf(terms.nextHops) } : undefined
   return { ...planned, withoutNextHop, told: { adjRibOut: planned.adjRibOut, from } }
 }
@@ -69,8 +79,8 @@ function tellChange(
     last.filter(route => !wanted.has(route)).map(({ prefix }) => [prefixKey(prefix), prefix] as const),
   )
   const added = new Set(advertisements.map(({ prefix }) => prefixKey(prefix)))
-  const isSecond = (key: string): boolean => adjRibOut.has(key) && !taken.has(key)
-  if (withoutNextHop.length > 0 || added.size < advertisements.length || [...added].some(isSecond)) return undefined
+  const isSecond = ({ prefix }: Advertisement): boolean => isSaid(adjRibOut, prefix) && !taken.has(prefixKey(prefix))
+  if (withoutNextHop.length > 0 || added.size < advertisements.length || advertisements.some(isSecond)) return undefined
   const gone = [...taken].filter(([key]) => !added.has(key)).map(([, prefix]) => prefix)
   const planned = planChange(adjRibOut, { wanted: advertisements, gone }, terms)
   if (planned.tooLong.length > 0) return undefined

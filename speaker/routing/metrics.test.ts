@@ -125,10 +125,10 @@ describe('/metrics of BGP', () => {
       expect(found).toContain(line)
     }
     // An address that no route holds is not announced, and one whose router is away is not known to anybody.
-    expect(found.filter(line => line.startsWith('berth_speaker_announced'))).toEqual([
+    expect(found.filter(line => line.startsWith('berth_speaker_announced')).sort()).toEqual([
+      'berth_speaker_announced{service="shop/api",protocol="bgp",node="node-1",ip="198.51.100.20"} 0',
       'berth_speaker_announced{service="shop/web",protocol="bgp",node="node-1",ip="192.0.2.7"} 1',
       'berth_speaker_announced{service="shop/web",protocol="bgp",node="node-1",ip="2001:db8::7"} 1',
-      'berth_speaker_announced{service="shop/api",protocol="bgp",node="node-1",ip="198.51.100.20"} 0',
     ])
   })
 })

@@ -1,4 +1,5 @@
 import type { Service, ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
+import { PersistentMap } from '../../net/persistent-map.ts'
 import { wellKnownCommunities } from '../bgp/community.ts'
 import type { Route } from '../bgp/route.ts'
 import { compareConflicts, conflictsOf, formatConflict, type RouteConflict, speakersOf } from './route-conflicts.ts'
@@ -22,7 +23,7 @@ export interface RoutePlan {
   /** Every peer of the node has an entry; sorted by the text of the prefix. */
   readonly routesByPeer: ReadonlyMap<string, readonly Route[]>
   /** The Services that this node announces, and whom it tells, sorted. */
-  readonly peersByService: ReadonlyMap<ServiceKey, readonly string[]>
+  readonly peersByService: PersistentMap<ServiceKey, readonly string[]>
   /** What could not be done as asked, by prefix; each the same object for as long as it is so. */
   readonly conflicts: readonly RouteConflict[]
   /** For the next plan. */
@@ -32,9 +33,9 @@ export interface RoutePlan {
 interface PlanMemory {
   readonly leaving: boolean
   /** Only Services that have routes. */
-  readonly told: ReadonlyMap<ServiceKey, readonly PeerRoute[]>
+  readonly told: PersistentMap<ServiceKey, readonly PeerRoute[]>
   /** By prefix, what all Services say of it to all peers; at least one thing. */
-  readonly said: ReadonlyMap<string, readonly PeerRoute[]>
+  readonly said: PersistentMap<string, readonly PeerRoute[]>
   /** By peer, the prefixes of its routes, in their order. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>
 }
@@ -53,33 +54,33 @@ export interface PlanInput {
   readonly before: RoutePlan | undefined
 }
 
+/** The routes of every Service that may have other routes than before; undefined: it has none. */
+type ToldAnew = ReadonlyMap<ServiceKey, readonly PeerRoute[] | undefined>
+
 const silence: RoutePlan = {
   routesByPeer: new Map(),
-  peersByService: new Map(),
+  peersByService: PersistentMap.of(),
   conflicts: [],
-  memory: { leaving: false, told: new Map(), said: new Map(), prefixes: new Map() },
+  memory: { leaving: false, told: PersistentMap.of(), said: PersistentMap.of(), prefixes: new Map() },
 }
 
 /** All that this node tells each peer; as much as possible of it are the objects of the plan before. */
 export function planRoutes({ survey, services, only, node, leaving, before = silence }: PlanInput): RoutePlan {
   const { memory } = before
-  const told = new Map(only && memory.told)
-  for (const key of only ?? []) told.delete(key)
+  const touched = new Map<ServiceKey, readonly PeerRoute[] | undefined>()
+  for (const key of only ?? memory.told.keys()) touched.set(key, undefined)
   for (const { service, endpoints } of services) {
     const routes = survey.routesOf(service, endpoints, node)
-    if (routes.length > 0) told.set(service.key, routes)
+    touched.set(service.key, routes.length > 0 ? routes : undefined)
   }
-  const touched = only ?? new Set([...told.keys(), ...memory.told.keys()])
-  const changes = changesOf(told, memory, touched)
+  const changes = changesOf(touched, memory)
   const peers = survey.peersOf(node)
   const anew = leaving !== memory.leaving || !sameItems([...before.routesByPeer.keys()], peers)
   if (changes.size === 0 && !anew) return before
 
-  const said = new Map(memory.said)
-  for (const [prefix, routes] of changes) {
-    if (routes.length > 0) said.set(prefix, routes)
-    else said.delete(prefix)
-  }
+  const said = memory.said.with(
+    Array.from(changes, ([prefix, routes]) => [prefix, routes.length > 0 ? routes : undefined]),
+  )
   const dirty = [...(anew ? new Set([...memory.said.keys(), ...said.keys()]) : changes.keys())].sort()
   const merge = merger(survey)
   const say = leaving ? remembering(departing) : (route: Route): Route => route
@@ -97,23 +98,21 @@ export function planRoutes({ survey, services, only, node, leaving, before = sil
   }
   return {
     routesByPeer,
-    peersByService: peersByServiceOf(told, before, touched),
+    peersByService: peersByServiceOf(touched, before),
     conflicts: retellConflicts(before.conflicts, dirty, said, survey),
-    memory: { leaving, told, said, prefixes },
+    memory: { leaving, told: memory.told.with(touched), said, prefixes },
   }
 }
 
 /** What is now said of each prefix about which anything has changed. */
 function changesOf(
-  told: PlanMemory['told'],
+  touched: ToldAnew,
   { told: toldBefore, said: saidBefore }: PlanMemory,
-  touched: ReadonlySet<ServiceKey>,
 ): ReadonlyMap<string, readonly PeerRoute[]> {
   const taken = new Set<PeerRoute>()
   const added: PeerRoute[] = []
-  for (const service of touched) {
+  for (const [service, routes] of touched) {
     const last = toldBefore.get(service)
-    const routes = told.get(service)
     if (last === routes) continue
     added.push(...(routes ?? []))
     for (const route of last ?? []) taken.add(route)
@@ -142,32 +141,42 @@ interface RouteList {
 
 /** The list with the dirty prefixes, which are sorted, told anew; the same lists where nothing comes of it. */
 function retell(last: RouteList, dirty: readonly string[], routeOf: (prefix: string) => Route | undefined): RouteList {
-  const prefixes: string[] = []
-  const routes: Route[] = []
+  const parts: RouteList[] = []
   let next = 0
   let same = true
-  const keepBefore = (prefix: string | undefined): void => {
-    for (; next < last.prefixes.length; next += 1) {
-      const known = last.prefixes[next]
-      const route = last.routes[next]
-      if (known === undefined || route === undefined || (prefix !== undefined && known >= prefix)) return
-      prefixes.push(known)
-      routes.push(route)
-    }
+  const keepUntil = (end: number): void => {
+    if (end > next) parts.push({ prefixes: last.prefixes.slice(next, end), routes: last.routes.slice(next, end) })
+    next = end
   }
   for (const prefix of dirty) {
-    keepBefore(prefix)
+    keepUntil(placeOf(prefix, last.prefixes, next))
     const known = last.prefixes[next] === prefix ? last.routes[next] : undefined
     if (known) next += 1
     const route = routeOf(prefix)
     const unchanged = known && route && sameRoute(known, route)
     if (known !== route && !unchanged) same = false
-    if (!route) continue
-    prefixes.push(prefix)
-    routes.push(unchanged ? known : route)
+    if (route) parts.push({ prefixes: [prefix], routes: [unchanged ? known : route] })
   }
-  keepBefore(undefined)
-  return same ? last : { prefixes, routes }
+  if (same) return last
+  keepUntil(last.prefixes.length)
+  // Unlike flat() this copies thousands of items as one block of memory.
+  const noPrefixes: string[] = []
+  const noRoutes: Route[] = []
+  return {
+    prefixes: noPrefixes.concat(...parts.map(part => part.prefixes)),
+    routes: noRoutes.concat(...parts.map(part => part.routes)),
+  }
+}
+
+/** Where in the sorted list, from `start` on, the text stands or would stand. */
+function placeOf(text: string, sorted: readonly string[], start: number): number {
+  let [low, high] = [start, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] ?? '') < text) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Makes one route of what several Services say of a prefix to a peer; peers that are told the same get the same object. */
@@ -224,14 +233,12 @@ function sameItems(one: readonly unknown[], other: readonly unknown[]): boolean 
 }
 
 function peersByServiceOf(
-  told: PlanMemory['told'],
+  touched: ToldAnew,
   { peersByService: before, memory }: RoutePlan,
-  touched: ReadonlySet<ServiceKey>,
 ): RoutePlan['peersByService'] {
   const lists = new Map<string, readonly string[]>()
   const changes = new Map<ServiceKey, readonly string[] | undefined>()
-  for (const service of touched) {
-    const routes = told.get(service)
+  for (const [service, routes] of touched) {
     if (routes === memory.told.get(service)) continue
     const last = before.get(service)
     const peers = routes && [...new Set(routes.map(route => route.peer))].sort()
@@ -241,13 +248,7 @@ function peersByServiceOf(
     if (peers && id !== undefined) lists.set(id, lists.get(id) ?? peers)
     changes.set(service, id === undefined ? undefined : lists.get(id))
   }
-  if (changes.size === 0) return before
-  const peersByService = new Map(before)
-  for (const [service, peers] of changes) {
-    if (peers) peersByService.set(service, peers)
-    else peersByService.delete(service)
-  }
-  return peersByService
+  return before.with(changes)
 }
 
 function retellConflicts(

@@ -4,6 +4,7 @@ import { createEventRecorder } from '../../kube/events.ts'
 import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import type { ServiceKey } from '../../kube/service.ts'
 import { createTransport, type Transport } from '../../kube/transport.ts'
+import { PersistentMap } from '../../net/persistent-map.ts'
 import type { Member } from '../layer2/membership.ts'
 import { createSources } from '../sources.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
@@ -92,7 +93,8 @@ export async function startRecorder(options: {
 export function planOf(peersByService: Readonly<Record<ServiceKey, readonly string[]>>): RoutePlan {
   const survey = routingSurveyOf({ config: { pools: [], bgpAdvertisements: [], bgpPeers: [] }, nodes: new Map() })
   const empty = planRoutes({ survey, services: [], node: 'node-1', leaving: false, before: undefined })
-  return { ...empty, peersByService: new Map(Object.entries(peersByService) as [ServiceKey, readonly string[]][]) }
+  const entries = Object.entries(peersByService) as [ServiceKey, readonly string[]][]
+  return { ...empty, peersByService: PersistentMap.of(entries) }
 }
 
 /** One object as it stands in the API. */
