@@ -206,8 +206,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         started.resolve()
         members.tellFacts()
         feed.tellMembers()
-        // Whether a router is next to us decides how BFD watches it.
-        router.wake()
+        // Whether a router is next to us decides how BFD watches it, and what addresses we have what routes say.
+        router.wake('interfaces')
         break
       case 'announced':
       case 'seen':

@@ -1,23 +1,27 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import type { IpFamily } from '../../net/address.ts'
+import type { Address, IpFamily } from '../../net/address.ts'
 import { familyOf } from './family.ts'
 import { encodeMessage, type ReceivedMessage, routeRefreshSubtypes } from './message.ts'
 import type { Session } from './negotiate.ts'
-import { nextHopsOf, parseSocketAddress } from './next-hop.ts'
+import { isAmong, type LocalAddress, nextHopsOf, parseSocketAddress } from './next-hop.ts'
 import { formatNotification } from './notification.ts'
 import { answered, asked, neverAsked } from './refresh-pace.ts'
-import { formatPrefix, type Route } from './route.ts'
+import { formatPrefix, type NextHops, type Route } from './route.ts'
 import type { PeerSettings } from './settings.ts'
 import type { SessionStatus } from './status.ts'
-import { localAddresses } from './tcp.ts'
 import { forgetTold, tell, toldNothing } from './told.ts'
 import { endOfRib, endOfRibFamily, type Update } from './update.ts'
 
 export interface AnnouncerOptions {
   readonly settings: PeerSettings
   readonly session: Session
-  readonly socket: Socket
+  readonly socket: Pick<
+    Socket,
+    'localAddress' | 'remotePort' | 'writable' | 'writableNeedDrain' | 'cork' | 'uncork' | 'write'
+  >
+  /** Every address of this node that is up. */
+  readonly localAddresses: () => readonly LocalAddress[]
   readonly log: Logger
   readonly onSent: () => void
   readonly onChange: () => void
@@ -26,6 +30,8 @@ export interface AnnouncerOptions {
 /** One established session's routes: what the peer has been told, and what it told us, which is counted and dropped. */
 export interface Announcer {
   setRoutes(routes: readonly Route[] | undefined): void
+  /** This node's addresses may be others now: what has another next hop, one at last or none any more, is told anew. */
+  refreshNextHops(): void
   /** Says what is still to be said, as far as the peer reads. */
   flush(): void
   receive(message: Extract<ReceivedMessage, { kind: 'update' | 'routeRefresh' }>): void
@@ -33,12 +39,13 @@ export interface Announcer {
 }
 
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
-  const { settings, session, socket, log, onSent, onChange } = options
+  const { settings, session, socket, localAddresses, log, onSent, onChange } = options
   const local = parseSocketAddress(socket.localAddress)
   // The socket forgets its addresses when it breaks; status may be asked for later.
   const { localAddress = '', remotePort = 0 } = socket
   let routes: readonly Route[] | undefined
   let told = toldNothing
+  let nextHops: NextHops | undefined
   let scheduled = false
   let endOfRibSent = false
   let withoutNextHop: readonly IpFamily[] = []
@@ -61,7 +68,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   function flush(): void {
     // A peer that does not read is told when it does, and then only what is still true: nothing piles up here.
     if (!routes || !local || !socket.writable || socket.writableNeedDrain) return
-    const nextHops = nextHopsOf(local, settings.nextHops, localAddresses())
+    nextHops = nextHopsNow(local)
     const telling = tell(told, routes, { ...session, localAs: settings.localAs, nextHops })
     socket.cork()
     for (const update of telling.updates) write(update)
@@ -73,6 +80,12 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       log.debug({ messages: telling.updates.length, routes: routes.length }, 'BGP routes sent')
     if (telling.updates.length > 0 || !endOfRibSent) onChange()
     endOfRibSent = true
+  }
+
+  /** While the connection's own interface is down nothing reaches the peer, and addresses that are back with it are no news. */
+  function nextHopsNow(own: Address): NextHops {
+    const addresses = localAddresses()
+    return nextHops && !isAmong(addresses, own) ? nextHops : nextHopsOf(own, settings.nextHops, addresses)
   }
 
   function write(update: Update): void {
@@ -130,6 +143,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       routes = next
       schedule()
     },
+    refreshNextHops: schedule,
     flush,
     receive(message) {
       if (message.kind === 'update') return receiveUpdate(message)

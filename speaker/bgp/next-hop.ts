@@ -31,6 +31,11 @@ export function nextHopsOf(
   }
 }
 
+/** Whether this node has the address, on an interface that is up. */
+export function isAmong(addresses: readonly LocalAddress[], address: Address): boolean {
+  return addresses.some(one => same(one.address, address))
+}
+
 function same(one: Address, other: Address): boolean {
   return one.family === other.family && one.value === other.value
 }

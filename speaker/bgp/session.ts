@@ -23,6 +23,7 @@ import {
 import type { Route } from './route.ts'
 import { formatRemote, type PeerSettings } from './settings.ts'
 import { formatTransportError, type LastError, noErrors, noMessages, type PeerStatus, withError } from './status.ts'
+import { localAddresses } from './tcp.ts'
 
 export interface SessionOptions {
   readonly settings: PeerSettings
@@ -41,6 +42,8 @@ export interface PeerSession {
   accept(socket: Socket): void
   /** What the peer is to hear from now on; undefined while that is not known yet. */
   setRoutes(routes: readonly Route[] | undefined): void
+  /** This node's addresses may be others now. */
+  refreshNextHops(): void
   /** Ends the session, tells the peer why and begins anew. */
   reset(reason: Notification): void
   /** Ends it for good, without a word where a restart is to be bridged; done when the last octet has left. */
@@ -267,7 +270,8 @@ export function createSession(options: SessionOptions): PeerSession {
     if (!socket) return
     establishedCount += 1
     initiator = side === 'outgoing' ? 'local' : 'remote'
-    announcer = createAnnouncer({ settings, session, socket, log, onChange, onSent: () => (sent.update += 1) })
+    const onSent = () => (sent.update += 1)
+    announcer = createAnnouncer({ settings, session, socket, localAddresses, log, onChange, onSent })
     announcer.setRoutes(routes)
     log.info({ peerAs: session.peerAs, families: session.families, initiator }, 'BGP session established')
     onChange()
@@ -294,6 +298,7 @@ export function createSession(options: SessionOptions): PeerSession {
       routes = next
       announcer?.setRoutes(next)
     },
+    refreshNextHops: () => announcer?.refreshNextHops(),
     reset: reason => feed({ kind: 'reset', notification: reason }),
     async stop(reason) {
       feed(reason ? { kind: 'stop', notification: reason } : { kind: 'stop' })

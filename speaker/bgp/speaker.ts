@@ -32,6 +32,8 @@ export interface Bgp {
    * are not known yet, a restarted speaker's old routes stay in place there.
    */
   configure(peers: readonly ConfiguredPeer[], routesByPeer: ReadonlyMap<string, readonly Route[]>): void
+  /** This node's addresses may be others now, and so the next hops that its routes have. */
+  refreshNextHops(): void
   /** Ends a peer's session and begins anew: BFD has lost it, say. */
   reset(peer: string, reason: Notification): void
   state(): readonly PeerStatus[]
@@ -154,6 +156,9 @@ export function createBgp(options: BgpOptions): Bgp {
       configured = peers
       routesByPeer = routes
       apply()
+    },
+    refreshNextHops() {
+      for (const session of sessions.values()) session.refreshNextHops()
     },
     reset: (peer, reason) => sessions.get(peer)?.reset(reason),
     state: () =>

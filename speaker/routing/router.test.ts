@@ -58,6 +58,7 @@ interface Told {
   peers: readonly ConfiguredPeer[]
   routes: ReadonlyMap<string, readonly Route[]>
   readonly statuses: Map<string, PeerStatus>
+  nextHopsRefreshed: number
   readonly resets: string[]
   readonly farewells: Farewell[]
 }
@@ -131,6 +132,7 @@ async function openTold(options: BgpOptions, opened: Told[]): Promise<Bgp> {
     peers: [],
     routes: new Map(),
     statuses: new Map(),
+    nextHopsRefreshed: 0,
     resets: [],
     farewells: [],
   }
@@ -141,6 +143,7 @@ async function openTold(options: BgpOptions, opened: Told[]): Promise<Bgp> {
       told.peers = peers
       told.routes = routes
     },
+    refreshNextHops: () => void (told.nextHopsRefreshed += 1),
     reset: (peer, reason) => void told.resets.push(`${peer}: ${formatNotification(reason)}`),
     state: () => told.peers.map(({ name }) => told.statuses.get(name) ?? status({ name })),
     async stop(farewell) {
@@ -244,6 +247,18 @@ describe('what is told to BGP', () => {
     await bgpWith(scene, 2)
     expect(told.peers.map(({ password }) => password)).toEqual([undefined, 'secret'])
   })
+})
+
+test('sessions look at their next hops again when this node’s addresses have changed, and only then', async () => {
+  const scene = setUp([bgpPeer('r1')])
+  scene.router.wake('interfaces')
+  scene.router.wake('configuration')
+  const told = await bgpWith(scene, 1)
+  expect(told.nextHopsRefreshed).toBe(0)
+  const { configured } = told
+  scene.router.wake('interfaces')
+  await vi.waitFor(() => expect(told.configured).toBeGreaterThan(configured), soon)
+  expect(told.nextHopsRefreshed).toBe(1)
 })
 
 describe('BFD', () => {

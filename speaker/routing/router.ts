@@ -55,8 +55,8 @@ export interface Router {
   readonly state: LoopState
 }
 
-/** What has changed: a Service or its endpoints; or nodes or configuration, on which everything depends. */
-export type RouterNews = { readonly service: ServiceKey } | 'configuration'
+/** What has changed: a Service or its endpoints; nodes or configuration, on which everything depends; this node's addresses. */
+export type RouterNews = { readonly service: ServiceKey } | 'configuration' | 'interfaces'
 
 export interface RouterOptions {
   readonly node: string
@@ -99,6 +99,7 @@ export function createRouter(options: RouterOptions): Router {
 
   function wake(what?: RouterNews): void {
     if (what === 'configuration') survey = undefined
+    else if (what === 'interfaces') bgp?.refreshNextHops()
     else if (what) touched.add(what.service)
     loop.wake()
   }

@@ -18,6 +18,7 @@ export type ToBerthProcess =
       readonly routes: ReadonlyMap<string, readonly Route[]>
     }
   | { readonly kind: 'reset'; readonly peer: string; readonly reason: Notification }
+  | { readonly kind: 'refreshNextHops' }
   | { readonly kind: 'bfd'; readonly sessions: readonly BfdSessionSettings[] }
   | { readonly kind: 'state' }
   | { readonly kind: 'stop'; readonly farewell: Farewell }
@@ -49,6 +50,9 @@ process.on('message', (message: ToBerthProcess) => {
       break
     case 'reset':
       bgp.reset(message.peer, message.reason)
+      break
+    case 'refreshNextHops':
+      bgp.refreshNextHops()
       break
     case 'bfd':
       bfd.setSessions(message.sessions)

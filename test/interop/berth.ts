@@ -18,6 +18,8 @@ export interface BerthProcess {
   /** Changes what is said of a peer or to it, and leaves the rest as it was. */
   configure(peers: readonly ConfiguredPeer[], routes?: Readonly<Record<string, readonly Route[]>>): void
   reset(peer: string, reason: Notification): void
+  /** The host's addresses are others now. */
+  refreshNextHops(): void
   /** Watches peers by BFD; a session bears the name of its peer. */
   watch(...sessions: readonly BfdSessionSettings[]): void
   bfd(): Promise<readonly BfdSessionStatus[]>
@@ -46,6 +48,7 @@ export async function startBerth(host: LabHost): Promise<BerthProcess> {
   }
   return {
     configure: (peers, routes = {}) => post({ kind: 'configure', peers, routes: new Map(Object.entries(routes)) }),
+    refreshNextHops: () => post({ kind: 'refreshNextHops' }),
     reset: (peer, reason) => post({ kind: 'reset', peer, reason }),
     watch: (...sessions) => post({ kind: 'bfd', sessions }),
     bfd: async () => (await ask()).bfd,
