@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { type ListenerTerms, listenerKey, listenerTerms, sameTerms } from './listener-terms.ts'
 import { createNeighbours } from './neighbours.ts'
 import { isLinkLocal, parseSocketAddress } from './next-hop.ts'
 import { type Notification, notification, shutdownCommunication } from './notification.ts'
@@ -7,7 +8,7 @@ import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
 import { type ConfiguredPeer, formatRemote, type PeerSettings, sessionKey } from './settings.ts'
 import { formatTransportError, noErrors, noMessages, type PeerStatus, type TimedText, withError } from './status.ts'
-import { dial, type Listener, type ListenerOptions, listen } from './tcp.ts'
+import { dial, type Listener, listen } from './tcp.ts'
 
 export interface BgpOptions {
   readonly log: Logger
@@ -207,30 +208,7 @@ function unheard({ name, remote }: ConfiguredPeer): PeerStatus {
   }
 }
 
-/** What can only be set on all connections of a listener. */
-type ListenerTerms = Omit<ListenerOptions, 'port' | 'onConnection' | 'onError'>
-
 interface PlacedListener {
   readonly terms: ListenerTerms
   readonly listener: Listener
-}
-
-function listenerTerms(group: readonly PeerSettings[]): ListenerTerms {
-  const ttls = group.map(({ ttl }) => ttl).filter(ttl => ttl !== undefined)
-  return {
-    family: group[0]?.remote.address.family ?? 'IPv4',
-    device: group[0]?.device,
-    ttl: ttls.length > 0 ? Math.max(...ttls) : undefined,
-    // The kernel checks before it is known who dials: only what all of them keep can be asked for.
-    minimumTtl: Math.min(...group.map(({ minimumTtl }) => minimumTtl ?? 0)) || undefined,
-    signed: group.some(({ password }) => password !== undefined),
-  }
-}
-
-function sameTerms(one: ListenerTerms, other: ListenerTerms): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
-function listenerKey({ remote, device }: Pick<PeerSettings, 'remote' | 'device'>): string {
-  return `${remote.address.family} ${device ?? ''}`
 }
