@@ -1,14 +1,15 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { type ListenerTerms, listenerKey, listenerTerms, sameTerms } from './listener-terms.ts'
+import { listenerKey } from './listener-terms.ts'
+import { createListeners } from './listeners.ts'
 import { createNeighbours } from './neighbours.ts'
 import { isLinkLocal, parseSocketAddress } from './next-hop.ts'
 import { type Notification, notification, shutdownCommunication } from './notification.ts'
 import type { Route } from './route.ts'
 import { createSession, type PeerSession } from './session.ts'
 import { type ConfiguredPeer, formatRemote, type PeerSettings, sessionKey } from './settings.ts'
-import { formatTransportError, noErrors, noMessages, type PeerStatus, type TimedText, withError } from './status.ts'
-import { dial, type Listener, listen } from './tcp.ts'
+import { noErrors, noMessages, type PeerStatus, withError } from './status.ts'
+import { dial } from './tcp.ts'
 
 export interface BgpOptions {
   readonly log: Logger
@@ -44,10 +45,13 @@ export interface Bgp {
 export function createBgp(options: BgpOptions): Bgp {
   const { log, listenPort = 179, onChange } = options
   const sessions = new Map<string, PeerSession>()
-  const listeners = new Map<string, PlacedListener>()
   const ending = new Set<Promise<void>>()
-  /** Why nobody can dial us, by what would listen. */
-  const deaf = new Map<string, TimedText>()
+  const listeners = createListeners({
+    log,
+    port: listenPort,
+    onConnection: dispatch,
+    onChange: ({ name }) => onChange?.(name),
+  })
 
   let configured: readonly ConfiguredPeer[] = []
   let routesByPeer: ReadonlyMap<string, readonly Route[]> = new Map()
@@ -83,43 +87,9 @@ export function createBgp(options: BgpOptions): Bgp {
     ending.add(ended)
   }
 
-  /** A listener for every family and device on which a peer may dial us, and none besides: the port may be another's. */
   function placeListeners(): void {
-    const peers = [...sessions.values()]
-      .map(({ settings }) => settings)
-      .filter(({ direction }) => direction !== 'active')
-    const groups = Map.groupBy(peers, listenerKey)
-    for (const [key, { listener, terms }] of listeners) {
-      const group = groups.get(key)
-      if (group && sameTerms(terms, listenerTerms(group))) continue
-      listener.close()
-      listeners.delete(key)
-      deaf.delete(key)
-    }
-    for (const [key, group] of groups) {
-      const { listener } = listeners.get(key) ?? openListener(key, group) ?? {}
-      listener?.setPeers(
-        group.map(({ remote, password }) => ({ address: remote.address, zone: remote.zone, password })),
-      )
-    }
-  }
-
-  function openListener(key: string, group: readonly PeerSettings[]): PlacedListener | undefined {
-    const terms = listenerTerms(group)
-    const failed = (error: unknown): void => {
-      log.error({ err: error, listenerKey: key, port: listenPort }, 'cannot listen for BGP peers')
-      deaf.set(key, { text: formatDeaf(listenPort, error), atMs: Date.now() })
-      for (const { settings } of sessions.values()) if (isDeaf(settings)) onChange?.(settings.name)
-    }
-    try {
-      const onConnection = (socket: Socket) => dispatch(key, socket)
-      const placed = { terms, listener: listen({ ...terms, port: listenPort, onConnection, onError: failed }) }
-      listeners.set(key, placed)
-      return placed
-    } catch (error) {
-      failed(error)
-      return undefined
-    }
+    const peers = Array.from(sessions.values(), ({ settings }) => settings)
+    listeners.place(peers.filter(({ direction }) => direction !== 'active'))
   }
 
   /** Gives a connection to the peer that it is from; a stranger's ends without a word, as if nobody listened. */
@@ -141,14 +111,10 @@ export function createBgp(options: BgpOptions): Bgp {
     }
   }
 
-  function isDeaf({ direction, ...rest }: PeerSettings): boolean {
-    return direction === 'passive' && deaf.has(listenerKey(rest))
-  }
-
   /** A peer that only waits to be dialled waits in vain where nobody listens. */
   function heard(session: PeerSession): PeerStatus {
     const status = session.status()
-    const why = isDeaf(session.settings) ? deaf.get(listenerKey(session.settings)) : undefined
+    const why = listeners.whyDeaf(session.settings)
     return why && !status.session ? { ...status, ...withError(status, { from: 'transport', ...why }) } : status
   }
 
@@ -182,17 +148,6 @@ export function createBgp(options: BgpOptions): Bgp {
   }
 }
 
-/** Why a port cannot be listened on, in words for people who run the node. */
-function formatDeaf(port: number, error: unknown): string {
-  const { code, message } =
-    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, message: String(error) }
-  const isForbidden = code === 'EACCES' || code === 'EPERM'
-  const todo = isForbidden
-    ? ': the speaker lacks NET_BIND_SERVICE, which the chart gives it by speaker.listenForBGP: true'
-    : ''
-  return `this node cannot listen on TCP ${port}: ${formatTransportError(code, message)}${todo}`
-}
-
 /** A peer by interface whose router has not been heard. */
 function unheard({ name, remote }: ConfiguredPeer): PeerStatus {
   const where = 'interface' in remote ? remote.interface : formatRemote(remote)
@@ -206,9 +161,4 @@ function unheard({ name, remote }: ConfiguredPeer): PeerStatus {
     establishedCount: 0,
     messages: { sent: noMessages(), received: noMessages() },
   }
-}
-
-interface PlacedListener {
-  readonly terms: ListenerTerms
-  readonly listener: Listener
 }

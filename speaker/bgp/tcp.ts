@@ -71,6 +71,8 @@ export interface ListenerOptions extends TransportOptions {
   /** Some peer has a key. */
   readonly signed: boolean
   readonly onConnection: (socket: Socket) => void
+  /** From now on peers can dial. */
+  readonly onListening: () => void
   readonly onError: (error: Error) => void
 }
 
@@ -86,9 +88,9 @@ export interface Listener {
  * Node listens; such a listener knows no keys. Throws where the kernel refuses, or reports to `onError`.
  */
 export function listen(options: ListenerOptions): Listener {
-  const { family, port, signed, onConnection, onError } = options
+  const { family, port, signed, onConnection, onListening, onError } = options
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection)
-  server.on('error', onError)
+  server.on('listening', onListening).on('error', onError)
   const wanted = optionsOf(options, family)
   if (options.minimumTtl !== undefined) wanted.push(minimumTimeToLive(family, options.minimumTtl))
   if (wanted.length === 0 && !signed) {
