@@ -16,6 +16,8 @@ import {
 
 /** Listens on one interface for the router at its other end, and lets it know of us. */
 export interface NeighbourWatch {
+  /** Whether the interface of this name is another by now, which the watch does not hear. */
+  isStale(): boolean
   stop(): void
 }
 
@@ -91,6 +93,7 @@ export function watchNeighbour(name: string, onNeighbour: (address: Address) => 
   let timer: NodeJS.Timeout | undefined
   say()
   return {
+    isStale: () => (findScopeId(name) ?? scopeId) !== scopeId,
     stop() {
       clearTimeout(timer)
       raw.close()
@@ -99,8 +102,15 @@ export function watchNeighbour(name: string, onNeighbour: (address: Address) => 
 }
 
 function scopeIdOf(name: string): number {
+  const scopeId = findScopeId(name)
+  if (scopeId === undefined) throw new Error(`no interface ${name} with a link-local address`)
+  return scopeId
+}
+
+/** The kernel's number of the interface; undefined also while its cable is out. */
+function findScopeId(name: string): number | undefined {
   for (const address of networkInterfaces()[name] ?? []) {
     if (address.family === 'IPv6' && address.scopeid > 0) return address.scopeid
   }
-  throw new Error(`no interface ${name} with a link-local address`)
+  return undefined
 }

@@ -11,15 +11,15 @@ export interface Neighbours {
   readonly resolve: (peer: ConfiguredPeer) => PeerSettings | undefined
 }
 
-/** An interface that is not there yet, or not usable, is tried again so often. */
-const retryMs = 5_000
+/** So often it is looked whether an interface is there, and still the one that was there before. */
+const checkEveryMs = 5_000
 
 export function createNeighbours(log: Logger, onChange: () => void): Neighbours {
   const watches = new Map<string, NeighbourWatch>()
   const heard = new Map<string, Address>()
   const complaints = new Set<string>()
   let wanted: readonly string[] = []
-  let retry: NodeJS.Timeout | undefined
+  let check: NodeJS.Timeout | undefined
 
   function open(name: string): void {
     try {
@@ -40,14 +40,16 @@ export function createNeighbours(log: Logger, onChange: () => void): Neighbours 
   function watch(interfaces: readonly string[]): void {
     wanted = interfaces
     for (const [name, running] of watches) {
-      if (wanted.includes(name)) continue
+      const isWanted = wanted.includes(name)
+      if (isWanted && !running.isStale()) continue
       running.stop()
       watches.delete(name)
-      heard.delete(name)
+      // At the other end of an interface that was made anew there is mostly the same router.
+      if (!isWanted) heard.delete(name)
     }
     for (const name of wanted) if (!watches.has(name)) open(name)
-    clearTimeout(retry)
-    if (wanted.some(name => !watches.has(name))) retry = setTimeout(() => watch(wanted), retryMs)
+    clearTimeout(check)
+    check = wanted.length > 0 ? setTimeout(() => watch(wanted), checkEveryMs) : undefined
   }
 
   return {
