@@ -111,6 +111,37 @@ test('503 where the API server does not say, and nobody is let in meanwhile', as
   expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } })
 })
 
+test('readers who leave while their token is looked at take no place from others', async () => {
+  const { promise: looked, resolve: answer } = Promise.withResolvers<void>()
+  const slow: Pick<Transport, 'request'> = {
+    async request(question) {
+      await looked
+      return transport.request(question)
+    },
+  }
+  const page = await open(':0', slow)
+  const headers = bearer(await tokenOf('viewer'))
+  // More than there are places.
+  const many = 40
+  let arrived = 0
+  page.server.server.on('request', () => void arrived++)
+  const path = { host: '127.0.0.1', port: page.port, path: '/api/stream', headers }
+  const requests = Array.from({ length: many }, () => httpGet(path).on('error', () => {}))
+  await vi.waitFor(() => expect(arrived).toBe(many), soon)
+  for (const request of requests) request.destroy()
+  await vi.waitFor(async () => expect(await connectionsOf(page)).toBe(0), soon)
+  answer()
+  const request = httpGet(path)
+  const [stream] = (await once(request, 'response')) as [IncomingMessage]
+  expect(stream.statusCode).toBe(200)
+  request.destroy()
+})
+
+const connectionsOf = (page: Page): Promise<number> =>
+  new Promise((resolve, reject) => {
+    page.server.server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+  })
+
 test('on loopback no token is needed, but a name of one’s own, and no proxy between', async () => {
   const page = await open('127.0.0.1:0')
   expect(await ask(page, '/api/views/overview')).toMatchObject({ status: 200 })

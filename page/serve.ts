@@ -88,6 +88,8 @@ export async function servePage({ address, transport, watcher: how, log, remembe
   server.get('/api/stream', async (request, reply) => {
     const access = await accessOf(request)
     if (access.kind !== 'granted') return refuseAccess(reply, access)
+    // Whoever left while the API server was asked is not answered, and takes no place.
+    if (reply.raw.destroyed) return reply.hijack()
     const stream = streams.open(reply.raw)
     if (!stream) return refuse(reply.header('retry-after', '10'), 503, 'too many look at this page already')
     reply.hijack()

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import { describe, expect, test, vi } from 'vitest'
 import { createStreams } from './stream.ts'
@@ -45,6 +46,16 @@ test('there are so many clients and no more, until one leaves', async () => {
   expect(opened.map(stream => stream !== undefined)).toEqual([true, true, false])
   clients[0]?.sink.destroy()
   await vi.waitFor(() => expect(streams.size).toBe(1))
+  expect(streams.open(slowClient().sink)).toBeDefined()
+})
+
+test('a client that has left before its stream was opened takes no place', async () => {
+  const { sink } = slowClient()
+  sink.destroy()
+  await once(sink, 'close')
+  const streams = createStreams({ most: 1 })
+  expect(streams.open(sink)).toBeUndefined()
+  expect(streams.size).toBe(0)
   expect(streams.open(slowClient().sink)).toBeDefined()
 })
 

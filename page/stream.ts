@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream'
 
 /** All who follow. */
 export interface Streams {
-  /** Undefined where there are too many already. */
+  /** Undefined where there are too many already, or where the client has left meanwhile. */
   open(sink: Writable): Stream | undefined
   readonly size: number
   /** Ends all. */
@@ -33,7 +33,8 @@ export function createStreams({ most = 24, patienceMs = 15_000, heartbeatMs = 10
   const streams = new Set<Stream>()
 
   function open(sink: Writable): Stream | undefined {
-    if (streams.size >= most) return undefined
+    // Who has left says so once, and it has been said: nobody would ever free the place.
+    if (sink.destroyed || streams.size >= most) return undefined
     /** By name, what waits until the client has taken what it was sent; the newest of each. */
     const waiting = new Map<string, string>()
     let busySinceMs: number | undefined
