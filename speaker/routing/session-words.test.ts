@@ -23,7 +23,7 @@ describe('how it stands with a session', () => {
       situation: 'no router was heard on the interface',
       view: view(status({ remote: 'eth1', sinceMs: 0 }), { settings: onEth1 }),
       reason: 'NoRouterHeard',
-      says: expect.stringMatching(/^no router has been heard on eth1: .*router advertisements/),
+      says: expect.stringMatching(/^no router has been heard on eth1: .*send Router Advertisements.*(?<!neighbour)$/),
       problem: expect.stringMatching(/^no router has been heard on eth1/),
     },
     {
@@ -107,6 +107,19 @@ describe('how it stands with a session', () => {
       reason: 'Established',
       says: expect.stringMatching(/4 prefixes are not announced.*: 192.0.2.1\/32, 192.0.2.2\/32, 192.0.2.3\/32, …$/),
       problem: expect.stringMatching(/^4 prefixes/),
+    },
+    {
+      situation: 'it stands and BFD cannot',
+      view: view(established(), { bfd: bfd({ state: 'Down', problem: 'another program has port 3784' }) }),
+      reason: 'Established',
+      says: expect.stringMatching(/is established; BFD does not watch it: another program has port 3784$/),
+      problem: expect.stringMatching(/^BFD does not watch it: another program has port 3784$/),
+    },
+    {
+      situation: 'it stands and BFD watches it, though one packet could not leave',
+      view: view(established(), { bfd: bfd({ problem: 'ENETUNREACH' }) }),
+      reason: 'Established',
+      says: 'session with 192.0.2.1 (AS 64513) is established',
     },
   ])('where $situation', ({ view, reason, says, problem }) => {
     expect(sessionVerdict(view)).toEqual({ reason, message: says, problem })

@@ -45,14 +45,14 @@ export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict 
     return { reason: problem === undefined ? 'Connecting' : 'NotPossible', message, problem }
   }
   if (status.session) {
-    const lacking = lackingOf(status.session)
+    const lacking = lackingOf(status.session, bfd)
     const words = `session with ${formatRouter(status)} is established`
     return { reason: 'Established', message: lacking ? `${words}; ${lacking}` : words, problem: lacking }
   }
   if ('interface' in settings.remote && status.remote === settings.remote.interface) {
     const message =
-      `no router has been heard on ${status.remote}: it must have a link-local address there and send router ` +
-      'advertisements, or be the only neighbour'
+      `no router has been heard on ${status.remote}: it must have a link-local address there and send Router ` +
+      'Advertisements (RFC 4861), and this node must have a link-local address too'
     return { reason: 'NoRouterHeard', message, problem: message }
   }
   if (status.state === 'Idle') return { reason: 'SpeakerStopped', message: stopped, problem: stopped }
@@ -100,8 +100,11 @@ function hintOf({ from, text }: LastError, signed: boolean): string {
   return silence && signed ? '; is the password the same on both sides? Where it is not, nobody answers' : ''
 }
 
-/** What an established session leaves unsaid, and why. */
-function lackingOf({ withoutNextHop, tooLong }: NonNullable<PeerStatus['session']>): string | undefined {
+/** What an established session leaves unsaid, and why; and why BFD does not watch it. */
+function lackingOf(
+  { withoutNextHop, tooLong }: NonNullable<PeerStatus['session']>,
+  bfd: BfdSessionStatus | undefined,
+): string | undefined {
   const parts = [
     ...withoutNextHop.map(
       family =>
@@ -112,6 +115,7 @@ function lackingOf({ withoutNextHop, tooLong }: NonNullable<PeerStatus['session'
           `${tooLong.length} prefixes are not announced, since their attributes do not fit into a message: ${some(tooLong)}`,
         ]
       : []),
+    ...(bfd?.problem !== undefined && bfd.state !== 'Up' ? [`BFD does not watch it: ${bfd.problem}`] : []),
   ]
   return parts.length === 0 ? undefined : parts.join('; ')
 }
