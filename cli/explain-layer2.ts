@@ -1,7 +1,7 @@
 import type { Service } from '../kube/service.ts'
 import { surveyOf } from '../speaker/advertisements.ts'
 import { announcedCondition } from '../speaker/condition.ts'
-import { formatBecause, type OwnershipRecord, recordKey } from '../speaker/layer2/record.ts'
+import { answeringNodes, formatBecause, type OwnershipRecord, recordKey } from '../speaker/layer2/record.ts'
 import {
   formatNodeRefusal,
   formatRefusal,
@@ -25,7 +25,16 @@ export interface Layer2Explanation {
   readonly since: string | undefined
   /** Who takes over if that node is lost. */
   readonly next: string | undefined
+  /** What that means, as a sentence; undefined where nobody announces it. */
+  readonly ifLost: Loss | undefined
   readonly nodes: readonly NodeAnswer[]
+}
+
+/** What the loss of a node that announces would mean. */
+export interface Loss {
+  readonly text: string
+  /** Whether others would go on. */
+  readonly isSafe: boolean
 }
 
 /** What one node says to a Service. */
@@ -49,6 +58,7 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
       sharers: [],
       since: undefined,
       next: undefined,
+      ifLost: undefined,
       nodes: isAboutNodes(refusal) ? nodeAnswers(picture, service, view, []) : [],
     }
   }
@@ -58,7 +68,8 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
   const unadvertised = view.advertisement.unadvertised.map(formatUnadvertised)
   const node = state === 'refused' ? undefined : (record?.published?.node ?? view.verdict.node)
   const sharers = state === 'refused' ? [] : (record?.published?.sharers ?? [])
-  const owners = sharers.length > 0 ? sharers : record?.published ? [record.published.node] : []
+  const owners = record?.published ? answeringNodes(record.published) : []
+  const next = node === undefined ? undefined : nextOf(picture, service, node)
   return {
     state,
     text: [text, ...unadvertised].join('; ') + '.',
@@ -67,7 +78,8 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
     node,
     sharers,
     since,
-    next: node === undefined ? undefined : nextOf(picture, service, node),
+    next,
+    ifLost: node === undefined ? undefined : lossOf(sharers, next),
     nodes: nodeAnswers(picture, service, view, owners),
   }
 }
@@ -128,6 +140,12 @@ export function wordVerdict(because: (Layer2View & { kind: 'elected' })['verdict
 function nextOf(picture: Picture, service: Service, node: string): string | undefined {
   const view = pictureWithout(picture, node).layer2Of(service)
   return view?.kind === 'elected' ? view.verdict.node : undefined
+}
+
+function lossOf(sharers: readonly string[], next: string | undefined): Loss {
+  if (sharers.length > 1) return { text: 'If one of them were lost, the others would take its clients.', isSafe: true }
+  if (next === undefined) return { text: 'If that node were lost, nobody could announce it.', isSafe: false }
+  return { text: `If that node were lost, ${next} would take it.`, isSafe: true }
 }
 
 /** Each node alone is asked: in a survey of all, those that cannot are not named beside those that can. */

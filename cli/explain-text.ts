@@ -1,5 +1,6 @@
 import { fewOf } from '../speaker/refusal.ts'
 import type { Explanation } from './explain.ts'
+import type { Loss } from './explain-layer2.ts'
 import type { Paint } from './paint.ts'
 import { table, wrap } from './table.ts'
 import { ago, counted } from './words.ts'
@@ -45,20 +46,16 @@ function layer2Text({ layer2, bgp }: Explanation, paint: Paint): readonly string
   }
   const word = { announced: paint.good('yes'), coming: paint.warn('not yet'), refused: paint.bad('no') }[layer2.state]
   const rows = layer2.nodes.map(({ node, answer, why }) => [node, answered(answer, paint), why])
-  const next =
-    layer2.node === undefined
-      ? ''
-      : layer2.sharers.length > 1
-        ? '  If one of them were lost, the others would take its clients.\n'
-        : layer2.next === undefined
-          ? `  ${paint.warn('If that node were lost, nobody could announce it.')}\n`
-          : `  If that node were lost, ${layer2.next} would take it.\n`
   return [
     `\n${paint.bold('Layer 2')}  ${word}\n`,
     problem(layer2, paint),
-    next,
+    lossText(layer2.ifLost, paint),
     ...(rows.length > 0 ? [table(['node', 'answer', 'why'], rows, '  ')] : []),
   ]
+}
+
+function lossText(loss: Loss | undefined, paint: Paint): string {
+  return loss ? wrap(loss.isSafe ? loss.text : paint.warn(loss.text), '  ') : ''
 }
 
 function bgpText({ bgp, takenAtMs }: Explanation, paint: Paint): readonly string[] {

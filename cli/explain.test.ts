@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest'
-import { config, lists, namespace, nowMs, record, service, slice, speakerLease } from '../test/cli/world.ts'
+import {
+  config,
+  lists,
+  namespace,
+  nowMs,
+  record,
+  service,
+  sharedRecord,
+  slice,
+  speakerLease,
+} from '../test/cli/world.ts'
 import { explainService } from './explain.ts'
 import { explanationText } from './explain-text.ts'
 import { plain } from './paint.ts'
@@ -26,8 +36,7 @@ test('names the Services that have the address too', () => {
 })
 
 test('names the nodes that share the clients of an address', () => {
-  const { metadata, status } = record('web', 'node-1', '192.0.2.0') as { metadata: object; status: object }
-  const layer2Records = [{ metadata, status: { ...status, sharers: ['node-1', 'node-2'] } }]
+  const layer2Records = [sharedRecord('web', 'node-1', '192.0.2.0', ['node-1', 'node-2'])]
   const text = explained({
     services: [service('web', { ingress: ['192.0.2.0'] })],
     l2Advertisements: [config('L2Advertisement', 'all', { loadSharing: 'perClient' })],

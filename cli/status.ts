@@ -4,6 +4,7 @@ import { wordRefusal } from '../controller/refusal.ts'
 import { isOfClass, isRefusal, requestOf } from '../controller/request.ts'
 import type { Service } from '../kube/service.ts'
 import { announcedCondition } from '../speaker/condition.ts'
+import { answeringNodes } from '../speaker/layer2/record.ts'
 import { formatRefusal } from '../speaker/refusal.ts'
 import { isUp, type PeerView, peerViews } from './peers.ts'
 import { livenessOf, type Picture } from './picture.ts'
@@ -39,7 +40,7 @@ export interface SpeakerView {
   readonly node: string
   readonly state: 'alive' | 'leaving' | 'gone' | 'missing'
   readonly renewed: string | undefined
-  /** Services that it announces at layer 2. */
+  /** Services that it announces at layer 2, also those of which it answers a part of the clients. */
   readonly services: number
   readonly interfaces: readonly string[]
   readonly note: string
@@ -99,7 +100,10 @@ function controllerOf({ snapshot }: Picture): ControllerView {
 }
 
 function speakersOf({ snapshot }: Picture): readonly SpeakerView[] {
-  const announced = Map.groupBy(snapshot.records.values(), record => record.published?.node ?? '')
+  const announced = Map.groupBy(
+    [...snapshot.records.values()].flatMap(({ published }) => (published ? answeringNodes(published) : [])),
+    node => node,
+  )
   const seen = snapshot.speakers.map((speaker): SpeakerView => {
     const { node, facts } = speaker.lease
     const { reluctance } = facts

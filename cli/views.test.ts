@@ -14,6 +14,7 @@ import {
   secondsAgo,
   service,
   session,
+  sharedRecord,
   speakerLease,
   world,
 } from '../test/cli/world.ts'
@@ -109,6 +110,16 @@ describe('status', () => {
     )
     expect(isWell(status)).toBe(false)
     await expect(statusText(status, plain, { wide: false })).toMatchFileSnapshot(golden('status-trouble.txt'))
+  })
+
+  test('a Service whose clients several nodes share counts with each of them', () => {
+    const layer2Records = [sharedRecord('web', 'node-3', '192.0.2.0', ['node-1', 'node-3'])]
+    const { speakers } = statusOf(pictured({ services: [web], layer2Records }))
+    expect(speakers.map(({ node, services }) => [node, services])).toEqual([
+      ['node-1', 1],
+      ['node-2', 0],
+      ['node-3', 1],
+    ])
   })
 
   test('five thousand Services that wait are a few and a number', () => {

@@ -62,14 +62,7 @@ export const serviceView: View<Explanation> = {
             badge(layer2.state === 'announced' ? 'good' : layer2.state === 'coming' ? 'warn' : 'bad', layer2.state),
           ),
           problem(layer2.text, layer2.advice),
-          layer2.node !== undefined &&
-            h(
-              'p',
-              {},
-              layer2.next === undefined
-                ? 'If that node were lost, nobody could announce it.'
-                : `If that node were lost, ${layer2.next} would take it.`,
-            ),
+          layer2.ifLost && h('p', {}, layer2.ifLost.text),
           layer2.nodes.length > 0 &&
             table(
               'What each node says',

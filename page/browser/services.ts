@@ -134,7 +134,7 @@ function rowPart(row: ServiceRow | undefined, index: number, nowMs: number): HTM
   const attributes = { 'aria-rowindex': index + 2, class: index % 2 ? 'odd' : '' }
   if (!row)
     return h('tr', attributes, ...columns.map((_, column) => (column === 0 ? h('th', { scope: 'row' }, '…') : h('td'))))
-  const { service, state, addresses, pool, node, since, reason, message } = row
+  const { service, state, addresses, pool, nodes, since, reason, message } = row
   const isWell = state === 'announced'
   return h(
     'tr',
@@ -143,7 +143,11 @@ function rowPart(row: ServiceRow | undefined, index: number, nowMs: number): HTM
     h('td', {}, badge(isWell ? 'good' : state === 'no address' ? 'bad' : 'warn', state)),
     h('td', { class: 'address', title: addresses.join(', ') }, addresses.join(', ') || '–'),
     h('td', {}, pool ?? '–'),
-    h('td', {}, node ?? '–'),
+    h(
+      'td',
+      { title: nodes.join(', ') },
+      `${nodes[0] ?? '–'}${nodes.length > 1 ? ` and ${nodes.length - 1} more` : ''}`,
+    ),
     h('td', { class: 'number' }, age(since, nowMs)),
     h(
       'td',

@@ -1,6 +1,7 @@
 import { isUp, type PeerView } from '../../cli/peers.ts'
 import type { SpeakerView } from '../../cli/status.ts'
 import { compareAddresses, formatAddress, parseAddress } from '../../net/address.ts'
+import { answeringNodes } from '../../speaker/layer2/record.ts'
 import type { Scene } from './scene.ts'
 
 /** A node, and what it announces. */
@@ -23,14 +24,14 @@ export function nodeRows({ picture, status }: Scene): readonly NodeRow[] {
   const { snapshot } = picture
   const announced = Map.groupBy(
     [...snapshot.records.values()].flatMap(({ published }) =>
-      (published?.addresses ?? []).map(address => ({ node: published?.node ?? '', address })),
+      published ? answeringNodes(published).map(node => ({ node, addresses: published.addresses })) : [],
     ),
     ({ node }) => node,
   )
   const sessions = Map.groupBy(status.peers, ({ node }) => node)
   return status.speakers.map(speaker => {
     const node = snapshot.nodes.get(speaker.node)
-    const addresses = inOrder(new Set(announced.get(speaker.node)?.map(({ address }) => address)))
+    const addresses = inOrder(new Set(announced.get(speaker.node)?.flatMap(({ addresses }) => addresses)))
     const own = sessions.get(speaker.node) ?? []
     return {
       ...speaker,

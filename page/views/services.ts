@@ -3,7 +3,7 @@ import { ownServices } from '../../cli/status.ts'
 import { shownAddresses } from '../../controller/request.ts'
 import { formatAddress } from '../../net/address.ts'
 import { announcedCondition } from '../../speaker/condition.ts'
-import { recordKey } from '../../speaker/layer2/record.ts'
+import { answeringNodes, recordKey } from '../../speaker/layer2/record.ts'
 import { oncePerScene, type Scene } from './scene.ts'
 
 /** What a Service has: all, an address that nobody announces, or none. */
@@ -15,8 +15,8 @@ export interface ServiceRow {
   readonly state: ServiceState
   readonly addresses: readonly string[]
   readonly pool: string | undefined
-  /** Who announces it at layer 2. */
-  readonly node: string | undefined
+  /** Who announces it at layer 2: several where they share its clients. */
+  readonly nodes: readonly string[]
   readonly reason: string
   readonly message: string
   /** When its state last changed. */
@@ -80,7 +80,7 @@ const orders: Readonly<Record<ServiceSort, (one: Indexed, other: Indexed) => num
   address: ({ firstAddress: one }, { firstAddress: other }) =>
     one === other ? 0 : one === undefined ? 1 : other === undefined ? -1 : one < other ? -1 : 1,
   state: ({ row: one }, { row: other }) => stateOrder.indexOf(one.state) - stateOrder.indexOf(other.state),
-  node: ({ row: one }, { row: other }) => compare(one.node ?? '\uffff', other.node ?? '\uffff'),
+  node: ({ row: one }, { row: other }) => compare(one.nodes[0] ?? '\uffff', other.nodes[0] ?? '\uffff'),
   since: ({ row: one }, { row: other }) => compare(other.since ?? '', one.since ?? ''),
 }
 
@@ -114,17 +114,18 @@ function rowsOf({ picture, status }: Scene): readonly Indexed[] {
       const trouble = troubled.get(service.key)
       const said = service.conditions.find(({ type }) => type === announcedCondition)
       const shown = shownAddresses(service)
+      const published = snapshot.records.get(recordKey(service))?.published
       const row: ServiceRow = {
         service: service.key,
         state: trouble?.what ?? 'announced',
         addresses: shown.map(formatAddress),
         pool: ledger.grantOf(service.key)?.pool,
-        node: snapshot.records.get(recordKey(service))?.published?.node,
+        nodes: published ? answeringNodes(published) : [],
         reason: trouble?.reason ?? said?.reason ?? '',
         message: trouble?.message ?? said?.message ?? '',
         since: said?.lastTransitionTime ?? new Date(service.creationTimestampMs).toISOString(),
       }
-      const words = [row.service, ...row.addresses, row.pool ?? '', row.node ?? '', row.reason]
+      const words = [row.service, ...row.addresses, row.pool ?? '', ...row.nodes, row.reason]
       return { row, text: words.join(' ').toLowerCase(), firstAddress: shown[0]?.value }
     })
     .sort((one, other) => compare(one.row.service, other.row.service))

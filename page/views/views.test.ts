@@ -12,6 +12,7 @@ import {
   secondsAgo,
   service,
   session,
+  sharedRecord,
   speakerLease,
   world,
 } from '../../test/cli/world.ts'
@@ -182,7 +183,7 @@ describe('the list of Services', () => {
     expect(page.rows).toMatchObject([
       { service: 'shop/api', state: 'not announced', reason: 'NoUsableEndpoints', pool: 'public' },
       { service: 'shop/late', state: 'no address', addresses: [] },
-      { service: 'shop/web', state: 'announced', addresses: ['10.0.0.10'], node: 'node-2' },
+      { service: 'shop/web', state: 'announced', addresses: ['10.0.0.10'], nodes: ['node-2'] },
     ])
   })
 
@@ -231,6 +232,22 @@ test('nodes with what they announce, and what is wrong with them', () => {
   ])
   // Those that are down stand first.
   expect(sessionRows(scene).map(({ node }) => node)).toEqual(['node-2', 'node-3', 'node-1'])
+})
+
+test('an address whose clients several nodes share is with each of them, and its Service is found by any', () => {
+  const scene = sceneOf({
+    services: [service('web', { ingress: ['192.0.2.0'], conditions: [allocated, announced] })],
+    layer2Records: [sharedRecord('web', 'node-3', '192.0.2.0', ['node-1', 'node-3'])],
+  })
+  expect(nodeRows(scene)).toMatchObject([
+    { node: 'node-1', services: 1, addresses: ['192.0.2.0'] },
+    { node: 'node-2', services: 0, addresses: [] },
+    { node: 'node-3', services: 1, addresses: ['192.0.2.0'] },
+  ])
+  for (const search of ['node-1', 'node-3', '']) {
+    const page = servicesPage(scene, { search, state: undefined, sort: 'name', offset: 0, limit: 10 })
+    expect(page.rows).toMatchObject([{ service: 'shop/web', nodes: ['node-1', 'node-3'] }])
+  }
 })
 
 describe('the overview', () => {

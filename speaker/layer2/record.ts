@@ -48,6 +48,11 @@ export interface Published {
   readonly sharers?: readonly string[]
 }
 
+/** Every node that answers, sorted. */
+export function answeringNodes({ node, sharers }: Published): readonly string[] {
+  return sharers ?? [node]
+}
+
 /** A ServiceL2Status, parsed. */
 export interface OwnershipRecord {
   readonly key: string

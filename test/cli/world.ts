@@ -139,6 +139,12 @@ export function record(service: string, node: string, address: string, claim: ob
   }
 }
 
+/** The record by which these nodes have a Service, each a part of its clients; one of them speaks for all. */
+export function sharedRecord(service: string, node: string, address: string, sharers: readonly string[]): object {
+  const { metadata, status } = record(service, node, address) as { metadata: object; status: object }
+  return { metadata, status: { ...status, sharers } }
+}
+
 export function session(node: string, peer: string, status: object = {}): object {
   return {
     metadata: { name: `${node}.${peer}`, namespace },
