@@ -46,6 +46,18 @@ test('or a file each', async () => {
   expect(checked).toMatchObject({ code: 0, out: expect.stringContaining('12 objects in 12 files checked: no problem') })
 })
 
+test('a dry run writes no files', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'berth-migrate-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const asked = ['migrate', 'from-metallb', '--dry-run', '--to-directory', join(folder, 'new')]
+  for (const source of [[], ['-f', native]]) {
+    const { out, err, code } = await berth(...asked, ...source)
+    expect({ out, code }).toEqual({ out: '', code: 1 })
+    expect(err).toContain('--dry-run writes nothing and --to-directory writes files')
+  }
+  expect(await readdir(folder)).toEqual([])
+})
+
 test('what cannot be meant is refused with what to do', async () => {
   const refused = async (...args: readonly string[]): Promise<string> => {
     const { out, err, code } = await berth('migrate', ...args)

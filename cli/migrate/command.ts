@@ -54,6 +54,9 @@ export async function migrate(
   options: MigrateOptions,
   around: MigrateSurroundings,
 ): Promise<void> {
+  if (options.dryRun && options.toDirectory !== undefined) {
+    throw new UserError('--dry-run writes nothing and --to-directory writes files: leave one of them out.')
+  }
   if (options.filename && direction === 'to-metallb') {
     throw new UserError("The way back needs no files: MetalLB's own objects are there until you delete them.")
   }
