@@ -98,6 +98,17 @@ test('whoever has the chart’s role for readers may ask everything but the spea
   expect(refused).toEqual([])
 })
 
+test('a kubeconfig of kube-proxy says nothing of its mode', async () => {
+  await apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'kube-proxy', namespace: 'kube-system' },
+    data: { 'kubeconfig.conf': 'apiVersion: v1\nkind: Config\n' },
+  })
+  const found = await findings()
+  for (const check of ['KubeProxyMode', 'StrictARP']) expect(found.get(check)).toMatchObject([{ verdict: 'unknown' }])
+})
+
 test('kube-proxy in IPVS mode, first without strictARP and then with it', async () => {
   const configMap = (strictARP: boolean): object => ({
     apiVersion: 'v1',

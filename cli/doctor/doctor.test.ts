@@ -21,7 +21,15 @@ import { type Lists, snapshotOf } from '../snapshot.ts'
 import { diagnose } from './diagnose.ts'
 import type { CRDFacts, Facts, Known, KubeProxy, NodeFacts, Workload } from './facts.ts'
 import type { CheckName, Finding } from './finding.ts'
-import { parseCRD, parseKubeProxy, parseLeaseClock, parseMissed, parseNodeFacts, parseWorkload } from './parse.ts'
+import {
+  kubeProxyConfigurationIn,
+  parseCRD,
+  parseKubeProxy,
+  parseLeaseClock,
+  parseMissed,
+  parseNodeFacts,
+  parseWorkload,
+} from './parse.ts'
 import { doctorText } from './text.ts'
 
 const golden = (name: string): string => join(import.meta.dirname, '../../test/cli/golden', name)
@@ -96,6 +104,14 @@ function facts(changes: Partial<Facts> = {}, changed: Partial<Lists> = {}, loadB
     ...changes,
   }
 }
+
+const cilium: CRDFacts = {
+  name: 'ciliumloadbalancerippools.cilium.io',
+  versions: ['v2', 'v2alpha1'],
+  specFields: [],
+  version: undefined,
+}
+const ciliumUnread: Partial<Facts> = { crds: known([...crds, cilium]), ciliumPools: refused }
 
 const proxy = (mode: string, strictARP: boolean): Partial<Facts> => {
   const value: KubeProxy = { mode, strictARP, from: 'ConfigMap kube-system/kube-proxy' }
@@ -323,6 +339,7 @@ const cases: readonly Case[] = [
     'ok',
     facts({ ciliumPools: known(['blue']) }, {}, 'berth'),
   ],
+  ['pools of Cilium that may not be read', 'OtherLoadBalancers', 'unknown', facts(ciliumUnread)],
   ['workloads that may not be read', 'OtherLoadBalancers', 'unknown', facts({ workloads: refused })],
   [
     'a single node of kubeadm',
@@ -516,6 +533,18 @@ describe('the doctor', () => {
     ).toMatchFileSnapshot(golden('doctor-trouble.txt'))
   })
 
+  test('never takes for well what it may not see: pools of Cilium, where the kind is there or may be', () => {
+    const verdicts = (changes: Partial<Facts>): readonly string[] =>
+      diagnose(facts(changes))
+        .filter(({ check }) => check === 'OtherLoadBalancers')
+        .map(({ verdict }) => verdict)
+    expect(verdicts(ciliumUnread)).toEqual(['unknown'])
+    expect(verdicts({ crds: refused, ciliumPools: refused })).toEqual(['unknown'])
+    // There is nothing to see where there is no such kind.
+    expect(verdicts({ ciliumPools: refused })).toEqual(['ok'])
+    expect(verdicts({ crds: refused, ciliumPools: known([]) })).toEqual(['ok'])
+  })
+
   test('the class that others serve does not matter where Berth has one of its own', () => {
     const classless = withOthers(workload('DaemonSet', 'kube-system', 'svclb-traefik-1a2b'))
     const [finding] = diagnose(facts(classless, {}, 'berth')).filter(({ check }) => check === 'OtherLoadBalancers')
@@ -546,6 +575,21 @@ describe('what the doctor reads', () => {
       desired: 3,
       ready: 0,
     })
+  })
+
+  test('the configuration of kube-proxy, and not the kubeconfig beside it', () => {
+    const kubeconfig = 'apiVersion: v1\nkind: Config\nclusters: []\n'
+    const ipvs = 'kind: KubeProxyConfiguration\nmode: ipvs\n'
+    const modeIn = (data: Readonly<Record<string, string>>): string | undefined => {
+      const configuration = kubeProxyConfigurationIn(data)
+      return configuration === undefined ? undefined : parseKubeProxy(configuration, 'x').mode
+    }
+    expect(modeIn({ 'kubeconfig.conf': kubeconfig, 'config.conf': ipvs })).toBe('ipvs')
+    expect(modeIn({ kubeconfig, config: ipvs })).toBe('ipvs')
+    expect(modeIn({ 'notes.txt': 'a: b: c', 'config.conf': ipvs })).toBe('ipvs')
+    // What nobody has seen is no default mode.
+    expect(modeIn({ 'kubeconfig.conf': kubeconfig })).toBeUndefined()
+    expect(modeIn({})).toBeUndefined()
   })
 
   test('anything else, without a complaint', () => {

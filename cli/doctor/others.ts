@@ -71,7 +71,12 @@ export function checkOthers({ workloads, crds, picture, ciliumPools }: Facts): r
     return first ? [findingOf(other, first, own)] : []
   })
   const findings = [...found, ...ofCilium(ciliumPools, own)]
-  const unseen = crds.known ? [] : [unknown('OtherLoadBalancers', `whether Cilium gives out addresses: ${crds.why}`)]
+  // Whoever may not list a kind is refused before anybody looks whether there is one.
+  const isThere = !crds.known || crds.value.some(({ name }) => name === 'ciliumloadbalancerippools.cilium.io')
+  const unseen =
+    ciliumPools.known || !isThere
+      ? []
+      : [unknown('OtherLoadBalancers', `whether Cilium gives out addresses: ${ciliumPools.why}`)]
   if (findings.length + unseen.length > 0) return [...findings, ...unseen]
   return [ok('OtherLoadBalancers', 'No other load balancer that is known here runs.')]
 }

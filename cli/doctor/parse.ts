@@ -1,3 +1,4 @@
+import { parse } from 'yaml'
 import { fieldOf, identityOf, listOf, numberOf, textOf, textsOf } from '../../kube/json.ts'
 import type { CRDFacts, KubeProxy, LeaseClock, NodeFacts, Workload } from './facts.ts'
 
@@ -65,6 +66,24 @@ export function parseWorkload(kind: Workload['kind'], object: unknown): Workload
 
 function variable(entry: unknown): readonly [string, string] {
   return [textOf(fieldOf(entry, 'name')) ?? '', textOf(fieldOf(entry, 'value')) ?? '']
+}
+
+/**
+ * The KubeProxyConfiguration among the files of a ConfigMap; undefined where there is none. Its kind tells it: kubeadm
+ * calls it config.conf, others otherwise, and a kubeconfig stands beside it or, where kube-proxy is told by flags, alone.
+ */
+export function kubeProxyConfigurationIn(data: Readonly<Record<string, string>>): unknown {
+  return Object.values(data)
+    .map(parsed)
+    .find(one => fieldOf(one, 'kind') === 'KubeProxyConfiguration')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** A KubeProxyConfiguration, as the ConfigMap of kubeadm or kube-proxy's own /configz has it. */

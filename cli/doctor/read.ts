@@ -1,5 +1,4 @@
-import { parse } from 'yaml'
-import { ApiError } from '../../kube/api-error.ts'
+import { ApiError, isNotFound } from '../../kube/api-error.ts'
 import { fieldOf, identityOf, listOf, numberOf, textOf, textsOf } from '../../kube/json.ts'
 import type { Transport } from '../../kube/transport.ts'
 import { version } from '../../program/version.ts'
@@ -8,7 +7,15 @@ import { listAll, readLists } from '../read.ts'
 import { snapshotOf } from '../snapshot.ts'
 import type { Facts, Known, KubeProxy, Workload } from './facts.ts'
 import { flagOf } from './others.ts'
-import { parseCRD, parseKubeProxy, parseLeaseClock, parseMissed, parseNodeFacts, parseWorkload } from './parse.ts'
+import {
+  kubeProxyConfigurationIn,
+  parseCRD,
+  parseKubeProxy,
+  parseLeaseClock,
+  parseMissed,
+  parseNodeFacts,
+  parseWorkload,
+} from './parse.ts'
 import { ownWorkloads } from './programs.ts'
 
 const enforceLabel = 'pod-security.kubernetes.io/enforce'
@@ -28,10 +35,7 @@ export async function readFacts(
     known(() => parsed(transport, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', parseCRD)),
     known(() => readWorkloads(transport)),
     known(() => readServiceCIDRs(transport)),
-    known(async () => {
-      const pools = await listAll(transport, '/apis/cilium.io/v2alpha1/ciliumloadbalancerippools')
-      return pools.flatMap(pool => identityOf(pool)?.name ?? [])
-    }),
+    known(() => readCiliumPools(transport)),
   ])
   const snapshot = snapshotOf(lists, namespace, takenAtMs)
   const own = workloads.known ? ownWorkloads(workloads.value, namespace) : []
@@ -100,6 +104,19 @@ async function readWorkloads(transport: Transport): Promise<readonly Workload[]>
   return [...daemonSets, ...deployments, ...pods.filter(isStatic).flatMap(pod => parseWorkload('Pod', pod) ?? [])]
 }
 
+/** Names of CiliumLoadBalancerIPPools; none where no version of the kind is served. */
+async function readCiliumPools(transport: Transport): Promise<readonly string[]> {
+  for (const version of ['v2', 'v2alpha1']) {
+    try {
+      const pools = await listAll(transport, `/apis/cilium.io/${version}/ciliumloadbalancerippools`)
+      return pools.flatMap(pool => identityOf(pool)?.name ?? [])
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+  }
+  return []
+}
+
 /** The kind is there from Kubernetes 1.33 on. */
 async function readServiceCIDRs(transport: Transport): Promise<readonly string[]> {
   try {
@@ -117,10 +134,9 @@ async function readServiceCIDRs(transport: Transport): Promise<readonly string[]
 async function readKubeProxy(transport: Transport, nodes: readonly string[]): Promise<Known<KubeProxy>> {
   const path = '/api/v1/namespaces/kube-system/configmaps/kube-proxy'
   const fromMap = await known(async () => {
-    const data = textsOf(fieldOf(await get(transport, path), 'data'))
-    const text = data['config.conf'] ?? data['kubeconfig.conf'] ?? data['config']
-    if (text === undefined) throw new Error('ConfigMap kube-system/kube-proxy has no config.conf')
-    return parseKubeProxy(parse(text), 'ConfigMap kube-system/kube-proxy')
+    const configuration = kubeProxyConfigurationIn(textsOf(fieldOf(await get(transport, path), 'data')))
+    if (configuration === undefined) throw new Error('ConfigMap kube-system/kube-proxy has no KubeProxyConfiguration')
+    return parseKubeProxy(configuration, 'ConfigMap kube-system/kube-proxy')
   })
   if (fromMap.known) return fromMap
   for (const node of nodes.slice(0, nodesAsked)) {
