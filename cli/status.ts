@@ -3,9 +3,8 @@ import { allocatedCondition } from '../controller/plan.ts'
 import { wordRefusal } from '../controller/refusal.ts'
 import { isOfClass, isRefusal, requestOf } from '../controller/request.ts'
 import type { Service } from '../kube/service.ts'
-import { announcedCondition } from '../speaker/condition.ts'
+import { announcedCondition, conditionFor } from '../speaker/condition.ts'
 import { answeringNodes } from '../speaker/layer2/record.ts'
-import { formatRefusal } from '../speaker/refusal.ts'
 import { isUp, type PeerView, peerViews } from './peers.ts'
 import { livenessOf, type Picture } from './picture.ts'
 import { type PoolView, poolViews } from './pools.ts'
@@ -159,7 +158,10 @@ function noAddressYet({ book, namespaces, ledger }: Picture, service: Service): 
 }
 
 function notAnnouncedYet(picture: Picture, service: Service): Said {
+  const notWritten = { reason: 'NotWrittenYet', message: 'No speaker has said anything of it yet.' }
   const layer2 = picture.layer2Of(service)
-  if (layer2?.kind !== 'refused') return { reason: 'NotWrittenYet', message: 'No speaker has said anything of it yet.' }
-  return { reason: layer2.refusal.kind, message: formatRefusal(layer2.refusal) }
+  if (layer2?.kind !== 'refused') return notWritten
+  // What a speaker would write, if there were one.
+  const condition = conditionFor(layer2, picture.routingOf(service))
+  return condition.status === 'True' ? notWritten : condition
 }

@@ -122,6 +122,17 @@ describe('status', () => {
     ])
   })
 
+  test('where BGP alone is asked for, layer 2 is not to blame for what no speaker has said yet', () => {
+    const asked = { services: [service('web', { ingress: ['192.0.2.0'] })], l2Advertisements: [], ...byBgp }
+    const troubleIn = (changed: Partial<Lists>) => statusOf(pictured({ ...asked, ...changed })).troubled
+    expect(troubleIn({ leases: [controllerLease()] })).toMatchObject([
+      { service: 'shop/web', reason: 'NoEligibleNode', message: expect.stringContaining('no speaker runs there') },
+    ])
+    expect(troubleIn({})).toMatchObject([{ reason: 'NoEstablishedSession' }])
+    expect(troubleIn({ sessionRecords: [session('node-1', 'r1')] })).toMatchObject([{ reason: 'NotWrittenYet' }])
+    expect(troubleIn({ bgpAdvertisements: [] })).toMatchObject([{ reason: 'NoAdvertisement' }])
+  })
+
   test('five thousand Services that wait are a few and a number', () => {
     const services = Array.from({ length: 5_000 }, (_, index) => service(`s${index}`))
     const text = statusText(statusOf(pictured({ services, ipAddressPools: [] })), plain, { wide: false })
