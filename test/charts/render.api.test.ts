@@ -39,6 +39,31 @@ test('another release is called after itself, so that nothing of two is the same
 })
 
 test.each([
+  {
+    what: 'a Lease that one late renewal would end',
+    value: 'speaker.leaseDurationSeconds=5',
+    says: /speaker\.leaseDurationSeconds \(5\) must be .* speaker\.renewPeriodSeconds \(3\): set it to 8 or more/,
+  },
+  {
+    what: 'a hand-over that would be killed',
+    value: 'speaker.handOverTimeoutSeconds=60',
+    says: /speaker\.terminationGracePeriodSeconds \(20\) .* set it to 65 or more, 5 s beyond speaker\.handOverTimeoutSeconds \(60\)/,
+  },
+])('$what is refused with what to set', async ({ value, says }) => {
+  await expect(render('--set', value)).rejects.toThrow(says)
+})
+
+test('values that just fit are taken', async () => {
+  const values = [
+    'speaker.leaseDurationSeconds=5',
+    'speaker.renewPeriodSeconds=2',
+    'speaker.handOverTimeoutSeconds=60',
+    'speaker.terminationGracePeriodSeconds=65',
+  ]
+  expect(await render('--set', values.join(','))).toContain('terminationGracePeriodSeconds: 65')
+})
+
+test.each([
   ['a word for a number', 'speaker.port=soon', '/speaker/port'],
   ['a value that does not exist', 'speaker.hostNetwork=true', 'hostNetwork'],
   ['a log level that does not exist', 'logLevel=loud', '/logLevel'],
