@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { parseOptions } from '../../controller/options.ts'
+import { fieldOf, textOf } from '../../kube/json.ts'
+import { parsePageAddress } from '../../page/address.ts'
 import { readFlags } from '../../speaker/flags.ts'
 import { grantedRights } from '../../speaker/test-rights.ts'
 import { chartCrds } from './crds.ts'
@@ -74,6 +76,18 @@ test.each(['default', 'full'])('both programs take the flags that they are given
   expect(nodeName).toBe('node-1')
   expect(speaker.terminationGracePeriodSeconds).toBeGreaterThan(handOverTimeoutSeconds + bgpDwellSeconds)
   expect(speaker.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(15)
+})
+
+test('the status page’s address is refused where the controller would refuse it', () => {
+  const schema: unknown = JSON.parse(read('charts/berth/values.schema.json'))
+  const path = ['controller', 'statusPage', 'address'].flatMap(name => ['properties', name])
+  const pattern = textOf(fieldOf(path.reduce(fieldOf, schema), 'pattern'))
+  if (pattern === undefined) throw new Error('the schema has no pattern for controller.statusPage.address')
+  const isTaken = (address: string): boolean => new RegExp(pattern).test(address)
+  const good = ['127.0.0.1:7474', '0.0.0.0:80', '255.249.199.99:65535', ':7474', 'localhost:60000', '[::1]:7474']
+  expect(good.filter(address => !isTaken(address) || !parsePageAddress(address))).toEqual([])
+  const bad = ['999.9:7474', '256.0.0.1:7474', '127.0.0.1.:7474', '::1:7474', ':65536', ':99999', ':', 'berth:7474', '']
+  expect(bad.filter(address => isTaken(address) || parsePageAddress(address))).toEqual([])
 })
 
 test('port 179 is to be had only where a router dials; nothing else is added, and nothing can be gained', () => {

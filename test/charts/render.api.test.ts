@@ -39,6 +39,31 @@ test('another release is called after itself, so that nothing of two is the same
 })
 
 test.each([
+  { address: '127.0.0.1:7474', says: true },
+  { address: 'localhost:7475', says: true },
+  { address: '[::1]:7476', says: true },
+  { address: ':7474', says: false },
+])(
+  'with the status page on $address the notes say how to reach it by port-forward: $says',
+  async ({ address, says }) => {
+    const value = `controller.statusPage.address=${address}`
+    const text = await helm(
+      'install',
+      'berth',
+      chart,
+      '--namespace',
+      'berth-system',
+      '--dry-run=client',
+      '--set',
+      value,
+    )
+    const [, port] =
+      /port-forward deployment\/berth-controller (\d+) +# the status page: http:\/\/localhost:\1$/m.exec(text) ?? []
+    expect(port).toBe(says ? address.slice(-4) : undefined)
+  },
+)
+
+test.each([
   {
     what: 'a Lease that one late renewal would end',
     value: 'speaker.leaseDurationSeconds=5',
