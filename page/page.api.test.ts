@@ -191,6 +191,13 @@ test('a change is pushed, and the thread that watches ends when nobody looks any
   await vi.waitFor(() => expect(page.watcher.isRunning).toBe(false), soon)
 })
 
+test('who comes while a thread that was idle is ending is answered by the next one', async () => {
+  const page = await open('127.0.0.1:0')
+  expect(await ask(page, '/api/views/pools')).toMatchObject({ status: 200 })
+  await vi.waitFor(() => expect(page.watcher.isRunning).toBe(false), { timeout: 20_000, interval: 1 })
+  expect(await ask(page, '/api/views/pools')).toMatchObject({ status: 200 })
+})
+
 test('the controller serves it by its flag, to whoever asks a standby too', async () => {
   const ports = [await freePort(), await freePort()]
   const controllers = ports.map(port => startController(kubeconfig, ['--status-page-address', `127.0.0.1:${port}`]))

@@ -41,8 +41,14 @@ const stopWithinMs = 2_000
 /** Next to the controller's own heap in one container: some 30,000 Services. */
 const heapMegabytes = 192
 
+interface Question {
+  readonly askedOf: Worker
+  resolve(viewed: Viewed): void
+  reject(error: Error): void
+}
+
 export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions): Watcher {
-  const questions = new Map<number, { resolve(viewed: Viewed): void; reject(error: Error): void }>()
+  const questions = new Map<number, Question>()
   const listeners = new Set<(change: OverviewChange) => void>()
   let worker: Worker | undefined
   let last: OverviewChange | undefined
@@ -65,7 +71,7 @@ export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions)
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes, maxYoungGenerationSizeMb: 8 },
     })
     let failure = 'it has ended'
-    started.on('message', take)
+    started.on('message', (report: WatcherReport) => take(report, started))
     started.on('error', error => {
       failure = error instanceof Error ? error.message : String(error)
       log.error({ err: error }, 'the thread of the status page has failed; the controller goes on')
@@ -73,19 +79,24 @@ export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions)
     started.once('exit', () => {
       if (worker === started) worker = last = undefined
       const error = new Unavailable(`the thread that watches the cluster for this page does not run: ${failure}`)
-      for (const question of questions.values()) question.reject(error)
-      questions.clear()
+      // A successor may have been asked already: one that was idle takes a moment to end.
+      for (const [id, question] of questions) {
+        if (question.askedOf !== started) continue
+        questions.delete(id)
+        question.reject(error)
+      }
     })
     return started
   }
 
-  function take(report: WatcherReport): void {
+  function take(report: WatcherReport, from: Worker): void {
     switch (report.kind) {
       case 'answer':
         questions.get(report.id)?.resolve(report)
         questions.delete(report.id)
         return
       case 'changed':
+        if (from !== worker) return
         last = report
         for (const listener of listeners) listener(report)
         return
@@ -93,7 +104,7 @@ export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions)
   }
 
   function restWhenAlone(): void {
-    if (listeners.size > 0 || hasStopped) return
+    if (listeners.size > 0 || questions.size > 0 || hasStopped) return
     clearTimeout(idle)
     idle = setTimeout(() => void end(), idleMs)
     idle.unref()
@@ -119,7 +130,7 @@ export function createWatcher({ log, idleMs = 60_000, ...data }: WatcherOptions)
       const thread = running()
       const id = nextId++
       const { promise, resolve, reject } = Promise.withResolvers<Viewed>()
-      questions.set(id, { resolve, reject })
+      questions.set(id, { askedOf: thread, resolve, reject })
       const timer = setTimeout(() => {
         questions.delete(id)
         reject(new Unavailable(`no answer within ${answerWithinMs / 1000} s`))
