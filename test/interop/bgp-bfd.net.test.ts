@@ -25,7 +25,7 @@ async function deafen(host: LabHost, isDeaf: boolean): Promise<void> {
 }
 
 await besideEachRouter(
-  ({ hosts, start }) => {
+  ({ make, hosts, start }) => {
     afterEach(() => both(false))
     const both = (isDeaf: boolean) => Promise.all([hosts().node, hosts().client].map(host => deafen(host, isDeaf)))
 
@@ -109,6 +109,20 @@ await besideEachRouter(
         ([only]) => only?.stale === false,
       )
       await bfdIsUp(again)
+    })
+
+    // To the router a dead node looks like this; where only the speaker has ended, the connection's end comes before BFD's.
+    test('a node that falls silent is no restart for FRR, and one for BIRD with bfd graceful', async () => {
+      const { router } = await watched({ gracefulRestart: true })
+      await both(true)
+      await until(
+        'BFD is not Up',
+        () => router.bfdIsUp(),
+        isUp => !isUp,
+      )
+      // What BFD does to the routes it has done by now.
+      await delay(500)
+      expect(await router.routes()).toMatchObject(make.name === 'FRR' ? [] : [{ prefix: v4, stale: true }])
     })
 
     test('a node that hears nothing any more tells the router why it goes, and is welcome when it hears again', async () => {
