@@ -2,6 +2,7 @@ import type { Service } from '../kube/service.ts'
 import { formatRefusal, plural } from '../speaker/refusal.ts'
 import { formatDisagreement } from '../speaker/routing/terms.ts'
 import { adviceOnAnnouncement } from './advice.ts'
+import { type Loss, routingLoss } from './explain-loss.ts'
 import type { Picture } from './picture.ts'
 import type { Session } from './session.ts'
 
@@ -10,6 +11,8 @@ export interface BgpExplanation {
   readonly state: 'announced' | 'refused'
   readonly text: string
   readonly advice: readonly string[]
+  /** What the loss of a node would mean; undefined where nobody announces it. */
+  readonly ifLost: Loss | undefined
   readonly routes: readonly RouteAnswer[]
 }
 
@@ -33,19 +36,26 @@ export function explainBgp(picture: Picture, service: Service): BgpExplanation |
   if (verdict.kind === 'refused') {
     const { refusal } = verdict
     const advice = adviceOnAnnouncement(refusal, service, snapshot.namespace)
-    return { state: 'refused', text: `${formatRefusal(refusal)}.`, advice, routes }
+    return { ...refused, text: `${formatRefusal(refusal)}.`, advice, routes }
   }
   const { addresses, nodes, peers, established, disagreements } = verdict
   if (!established) {
     const refusal = { kind: 'NoEstablishedSession', nodes, peers } as const
     const advice = adviceOnAnnouncement(refusal, service, snapshot.namespace)
-    return { state: 'refused', text: `${formatRefusal(refusal)}.`, advice, routes }
+    return { ...refused, text: `${formatRefusal(refusal)}.`, advice, routes }
   }
-  const up = routes.filter(({ session }) => session === 'Established').length
+  const standingKeys = new Set(
+    routes.filter(({ session }) => session === 'Established').map(({ node, peer }) => `${node} ${peer}`),
+  )
+  const sessions = snapshot.sessions.filter(({ node, peer }) => standingKeys.has(`${node} ${peer}`))
+  const isLocal = service.externalTrafficPolicy === 'Local'
+  const ifLost = routingLoss({ sessions, nodes: nodes.length, isLocal })
   const who = `${nodes.length} ${plural(nodes, 'node')} ${nodes.length === 1 ? 'announces' : 'announce'} ${addresses.join(', ')}`
-  const text = `${who} to ${plural(peers, 'peer')} ${peers.join(', ')}; ${up} of ${routes.length} sessions established.`
-  return { state: 'announced', text, advice: disagreements.map(formatDisagreement), routes }
+  const text = `${who} to ${plural(peers, 'peer')} ${peers.join(', ')}; ${sessions.length} of ${routes.length} sessions established.`
+  return { state: 'announced', text, advice: disagreements.map(formatDisagreement), ifLost, routes }
 }
+
+const refused = { state: 'refused', ifLost: undefined } as const
 
 function routesOf(picture: Picture, peersByNode: ReadonlyMap<string, readonly string[]>): readonly RouteAnswer[] {
   const { snapshot, members } = picture

@@ -10,6 +10,7 @@ import {
   type Refusal,
 } from '../speaker/refusal.ts'
 import { adviceOnAnnouncement, adviceOnSpeaker } from './advice.ts'
+import { type Loss, layer2Loss } from './explain-loss.ts'
 import { type Layer2View, type Picture, pictureWithout } from './picture.ts'
 import { ago } from './words.ts'
 
@@ -28,13 +29,6 @@ export interface Layer2Explanation {
   /** What that means, as a sentence; undefined where nobody announces it. */
   readonly ifLost: Loss | undefined
   readonly nodes: readonly NodeAnswer[]
-}
-
-/** What the loss of a node that announces would mean. */
-export interface Loss {
-  readonly text: string
-  /** Whether others would go on. */
-  readonly isSafe: boolean
 }
 
 /** What one node says to a Service. */
@@ -79,7 +73,7 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
     sharers,
     since,
     next,
-    ifLost: node === undefined ? undefined : lossOf(sharers, next),
+    ifLost: node === undefined ? undefined : layer2Loss(sharers, next),
     nodes: nodeAnswers(picture, service, view, owners),
   }
 }
@@ -140,12 +134,6 @@ export function wordVerdict(because: (Layer2View & { kind: 'elected' })['verdict
 function nextOf(picture: Picture, service: Service, node: string): string | undefined {
   const view = pictureWithout(picture, node).layer2Of(service)
   return view?.kind === 'elected' ? view.verdict.node : undefined
-}
-
-function lossOf(sharers: readonly string[], next: string | undefined): Loss {
-  if (sharers.length > 1) return { text: 'If one of them were lost, the others would take its clients.', isSafe: true }
-  if (next === undefined) return { text: 'If that node were lost, nobody could announce it.', isSafe: false }
-  return { text: `If that node were lost, ${next} would take it.`, isSafe: true }
 }
 
 /** Each node alone is asked: in a survey of all, those that cannot are not named beside those that can. */

@@ -1,6 +1,6 @@
 import { fewOf } from '../speaker/refusal.ts'
 import type { Explanation } from './explain.ts'
-import type { Loss } from './explain-layer2.ts'
+import type { Loss } from './explain-loss.ts'
 import type { Paint } from './paint.ts'
 import { table, wrap } from './table.ts'
 import { ago, counted } from './words.ts'
@@ -67,6 +67,7 @@ function bgpText({ bgp, takenAtMs }: Explanation, paint: Paint): readonly string
   return [
     `\n${paint.bold('BGP')}  ${bgp.state === 'announced' ? paint.good('yes') : paint.bad('no')}\n`,
     problem(bgp, paint),
+    lossText(bgp.ifLost, paint),
     ...(rows.length > 0 ? [table(['node', 'peer', 'session', 'since', 'problem'], rows, '  ')] : []),
   ]
 }

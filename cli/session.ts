@@ -6,6 +6,10 @@ export interface Session extends SessionRecord {
   readonly peerASN: number | undefined
   readonly localAddress: string | undefined
   readonly bfd: string | undefined
+  /** As both ends agreed on it; undefined without a session. */
+  readonly holdTimeSeconds: number | undefined
+  /** How long the router keeps routes of a node that is away; undefined where nothing was agreed on. */
+  readonly gracefulRestartSeconds: number | undefined
   readonly since: string | undefined
   /** How often it was established. */
   readonly established: number
@@ -25,6 +29,8 @@ export function parseSession(object: unknown): Session | undefined {
     peerASN: numberOf(fieldOf(status, 'peerASN')),
     localAddress: textOf(fieldOf(status, 'localAddress')),
     bfd: textOf(fieldOf(status, 'bfdState')),
+    holdTimeSeconds: numberOf(fieldOf(status, 'holdTimeSeconds')),
+    gracefulRestartSeconds: numberOf(fieldOf(status, 'gracefulRestartSeconds')),
     since: textOf(fieldOf(status, 'since')),
     established: numberOf(fieldOf(status, 'established')) ?? 0,
     sent: total('prefixesSent'),

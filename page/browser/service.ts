@@ -82,6 +82,7 @@ export const serviceView: View<Explanation> = {
           {},
           h('p', {}, badge(bgp.state === 'announced' ? 'good' : 'bad', bgp.state)),
           problem(bgp.text, bgp.advice),
+          bgp.ifLost && h('p', {}, bgp.ifLost.text),
           bgp.routes.length > 0 &&
             table(
               'Which node tells which router',
