@@ -41,15 +41,19 @@ function on(name: string, ...addresses: readonly string[]): readonly LocalAddres
 
 /** The session has been told the routes, with these addresses on eth0. */
 async function toldWith(...addresses: readonly string[]) {
+  return await told({ addresses: on('eth0', ...addresses) })
+}
+
+async function told(node: { addresses: readonly LocalAddress[] }, more: { zone?: string; localAddress?: string } = {}) {
   const settings = peerSettings(plainPeer('tor', { dualStackAddressFamily: true }), {
     bgpIdentifier: 1,
     password: undefined,
   })
   if ('problem' in settings || 'interface' in settings.remote) throw new Error('no such peer')
-  const node = { addresses: on('eth0', ...addresses) }
+  const { zone, localAddress = '192.0.2.11' } = more
   const said: string[] = []
   const socket = {
-    localAddress: '192.0.2.11',
+    localAddress,
     remotePort: 179,
     writable: true,
     writableNeedDrain: false,
@@ -61,7 +65,7 @@ async function toldWith(...addresses: readonly string[]) {
     },
   }
   const announcer = createAnnouncer({
-    settings: { ...settings, remote: settings.remote },
+    settings: { ...settings, remote: { ...settings.remote, ...(zone !== undefined && { zone }) } },
     session,
     socket,
     localAddresses: () => node.addresses,
@@ -128,4 +132,14 @@ test('a cable that is out for a moment, or an address elsewhere, changes nothing
   node.addresses = [...addresses, ...on('eth1', '2001:db8:1::1')]
   announcer.refreshNextHops()
   expect(await news()).toEqual([])
+})
+
+test('an unnumbered session has its next hops of its own interface, though VLANs of one card share a link-local address', async () => {
+  const addresses = [
+    ...on('eth0', 'fe80::11', '192.0.2.11', '2001:db8::11'),
+    ...on('eth0.5', 'fe80::11', '10.0.0.11', '2001:db8:5::11'),
+    ...on('eth0.6', 'fe80::11', '10.0.6.11', '2001:db8::1'),
+  ]
+  const { first } = await told({ addresses }, { zone: 'eth0.5', localAddress: 'fe80::11%eth0.5' })
+  expect(first).toEqual(['203.0.113.1/32 by 10.0.0.11', '2001:db8:113::1/128 by 2001:db8:5::11'])
 })

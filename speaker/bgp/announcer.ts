@@ -84,7 +84,9 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
 
   /** While the connection's own interface is down nothing reaches the peer, and addresses that are back with it are no news. */
   function nextHopsNow(own: Address): NextHops {
-    const addresses = localAddresses()
+    // VLANs of one card have its link-local address all of them: there only the session's own interface counts.
+    const { zone } = settings.remote
+    const addresses = localAddresses().filter(one => zone === undefined || one.interface === zone)
     return nextHops && !isAmong(addresses, own) ? nextHops : nextHopsOf(own, settings.nextHops, addresses)
   }
 
