@@ -1,5 +1,5 @@
 import { apiVersion, configLists } from '../crds/resources.ts'
-import { fieldOf, identityOf, textOf, textsOf } from '../kube/json.ts'
+import { fieldOf, identityOf, listOf, textOf, textsOf } from '../kube/json.ts'
 import { configKinds, listNameOf } from './lists.ts'
 import type { Lists } from './snapshot.ts'
 
@@ -117,7 +117,8 @@ export function takeStep(lists: Lists, step: Step, options: ChangeOptions): Step
   if (live === undefined) {
     return { name, lists: withList([...list, created(step.object, name, lists, options)]), outcome: 'created' }
   }
-  const object = applied(step.object, name, live)
+  const merged = applied(step.object, name, live)
+  const object = name.kind === 'Service' ? withFamiliesOf(merged, live, lists) : merged
   return meaningOf(name.kind, object) === meaningOf(name.kind, live)
     ? { name, lists, outcome: 'unchanged' }
     : { name, lists: withList(list.with(at, object)), outcome: 'changed' }
@@ -154,10 +155,35 @@ function withClusterIPs(spec: unknown, lists: Lists): object {
     policy === 'RequireDualStack' ||
     (policy === 'PreferDualStack' && isDualStack(lists)) ||
     (Array.isArray(asked) && asked.length > 1)
-  const families = hasTwo ? [first, first === 'IPv4' ? 'IPv6' : 'IPv4'] : [first]
-  const clusterIPs = families.map(family => (family === 'IPv4' ? '192.0.0.8' : '100::8'))
+  const families = hasTwo ? ([first, first === 'IPv4' ? 'IPv6' : 'IPv4'] as const) : ([first] as const)
+  const clusterIPs = families.map(family => someClusterIP[family])
   return { ...given, clusterIP: clusterIPs[0], clusterIPs }
 }
+
+/**
+ * In the write that changes a Service's ipFamilyPolicy the API server adds or takes away its second cluster IP; the first one
+ * stays. A policy that has not changed does nothing, nor does PreferDualStack in a cluster of one family.
+ */
+function withFamiliesOf(object: unknown, live: unknown, lists: Lists): unknown {
+  const [before, spec] = [fieldOf(live, 'spec'), fieldOf(object, 'spec')]
+  const clusterIPs = listOf(fieldOf(before, 'clusterIPs'))
+  const [first] = clusterIPs
+  const isOwn = String(listOf(fieldOf(spec, 'clusterIPs'))) !== String(clusterIPs)
+  if (!isMap(object) || !isMap(spec) || typeof first !== 'string' || first === 'None' || isOwn) return object
+  const policy = spec['ipFamilyPolicy']
+  const isAsked = policy !== fieldOf(before, 'ipFamilyPolicy') || listOf(spec['ipFamilies']).length > 1
+  const wantsTwo = policy === 'RequireDualStack' || (policy === 'PreferDualStack' && isAsked && isDualStack(lists))
+  const [family, other] = first.includes(':') ? (['IPv6', 'IPv4'] as const) : (['IPv4', 'IPv6'] as const)
+  if (clusterIPs.length === 1 && wantsTwo) {
+    return { ...object, spec: { ...spec, clusterIPs: [first, someClusterIP[other]], ipFamilies: [family, other] } }
+  }
+  if (clusterIPs.length === 2 && policy === 'SingleStack') {
+    return { ...object, spec: { ...spec, clusterIPs: [first], ipFamilies: [family] } }
+  }
+  return object
+}
+
+const someClusterIP = { IPv4: '192.0.0.8', IPv6: '100::8' } as const
 
 /** Whether any Service has cluster IPs of both families. */
 function isDualStack({ services }: Lists): boolean {

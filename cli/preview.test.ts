@@ -157,6 +157,33 @@ describe('preview', () => {
     ])
   })
 
+  test('a Service gets its second address with its second cluster IP, and gives it back with it', () => {
+    const ipAddressPools = [pool('public', ['192.0.2.0/24', '2001:db8::/64'])]
+    const [one, both] = [
+      service('web', { ingress: ['192.0.2.0'] }),
+      service('web', {
+        ingress: ['192.0.2.0', '2001:db8::'],
+        spec: {
+          ipFamilyPolicy: 'RequireDualStack',
+          ipFamilies: ['IPv4', 'IPv6'],
+          clusterIPs: ['10.0.0.1', 'fd00::1'],
+        },
+      }),
+    ]
+    const other = service('other', { spec: { type: 'ClusterIP', clusterIPs: ['10.0.0.2', 'fd00::2'] } })
+    const addressesAfter = (ipFamilyPolicy: string, ...services: readonly object[]) => {
+      const manifest = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'shop' } }
+      const step = apply({ ...manifest, spec: { ipFamilyPolicy } })
+      return previewed([step], { ipAddressPools, services }).services.map(({ after }) => after)
+    }
+    expect(addressesAfter('RequireDualStack', one)).toEqual([['192.0.2.0', '2001:db8::']])
+    expect(addressesAfter('SingleStack', both)).toEqual([['192.0.2.0']])
+    expect(addressesAfter('PreferDualStack', both)).toEqual([])
+    // Where no Service has both families, the cluster is taken for one that has one.
+    expect(addressesAfter('PreferDualStack', one)).toEqual([])
+    expect(addressesAfter('PreferDualStack', one, other)).toEqual([['192.0.2.0', '2001:db8::']])
+  })
+
   test('a Service that is new gets its address by the families that it would have', () => {
     const spec = { type: 'LoadBalancer', ipFamilyPolicy: 'RequireDualStack', ports: [{ port: 80 }] }
     const made = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'both', namespace: 'shop' }, spec }

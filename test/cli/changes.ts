@@ -94,6 +94,10 @@ const wish = fc.tuple(place, annotations, labels).map(([place, annotations, labe
   kind: 'Service',
   metadata: { ...place, annotations, labels },
 }))
+/** The policy alone: the first family of a Service cannot be changed. */
+const policy = fc
+  .tuple(place, fc.constantFrom('SingleStack', 'PreferDualStack', 'RequireDualStack'))
+  .map(([place, ipFamilyPolicy]) => ({ apiVersion: 'v1', kind: 'Service', metadata: place, spec: { ipFamilyPolicy } }))
 const team = fc
   .tuple(fc.constantFrom('default', 'shop', 'bank'), fc.constantFrom('a', 'b', 'none'))
   .map(([name, team]) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } }))
@@ -117,6 +121,7 @@ const wanted = fc.oneof(
   { weight: 2, arbitrary: apply(advertisement) },
   { weight: 2, arbitrary: apply(wish) },
   { weight: 1, arbitrary: apply(service) },
+  { weight: 2, arbitrary: apply(policy) },
   { weight: 1, arbitrary: remove(removals.service) },
   { weight: 1, arbitrary: apply(team) },
 )
