@@ -1,6 +1,6 @@
 import type { Service } from '../kube/service.ts'
 import { surveyOf } from '../speaker/advertisements.ts'
-import { announcedCondition } from '../speaker/condition.ts'
+import { conditionOf } from '../speaker/condition.ts'
 import { answeringNodes, formatBecause, type OwnershipRecord, recordKey } from '../speaker/layer2/record.ts'
 import {
   formatNodeRefusal,
@@ -67,8 +67,7 @@ export function explainLayer2(picture: Picture, service: Service): Layer2Explana
   return {
     state,
     text: [text, ...unadvertised].join('; ') + '.',
-    // It takes a moment; after that something is in its way.
-    advice: state === 'coming' ? [adviceOnSpeaker(view.verdict.node, snapshot.namespace)] : [],
+    advice: adviceFor(state, service, view.verdict.node, snapshot.namespace),
     node,
     sharers,
     since,
@@ -88,7 +87,7 @@ function announcementOf(
   service: Service,
   age: string | undefined,
 ): Pick<Layer2Explanation, 'state' | 'text'> {
-  const condition = service.conditions.find(({ type }) => type === announcedCondition)
+  const condition = conditionOf(service)
   // Of these only the speaker that has the address knows.
   if (condition?.reason === 'AddressInUse' || condition?.reason === 'InterfaceUnusable') {
     return { state: 'refused', text: condition.message }
@@ -112,6 +111,18 @@ function announcementOf(
       ? ''
       : `; it is about to move to node ${verdict.node} (${wordVerdict(verdict.because)})`
   return { state: 'announced', text: `${where}${long}${why}${moves}` }
+}
+
+function adviceFor(
+  state: Layer2Explanation['state'],
+  service: Service,
+  node: string,
+  namespace: string,
+): readonly string[] {
+  // It takes a moment; after that something is in its way.
+  if (state === 'coming') return [adviceOnSpeaker(node, namespace)]
+  const isUnusable = state === 'refused' && conditionOf(service)?.reason === 'InterfaceUnusable'
+  return isUnusable ? adviceOnAnnouncement({ kind: 'InterfaceUnusable', node }, service, namespace) : []
 }
 
 /** Why it is elected, in words that go behind its name. */

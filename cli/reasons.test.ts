@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { formatRefusal } from '../speaker/refusal.ts'
 import {
   bgpAdvertisement,
   bgpPeer,
@@ -352,6 +353,29 @@ const unannounced: readonly Row[] = [
     situation: 'a pool whose last address another station has',
     world: { ipAddressPools: [conflicting], services: [service('web'), holder()] },
     says: ['(1 of 2 in use, 1 in use by other stations)'],
+  },
+  {
+    situation: 'an interface that the node cannot use',
+    world: {
+      services: [
+        service('web', {
+          ingress: address,
+          conditions: [
+            condition(
+              'berth.dev/Announced',
+              'False',
+              'InterfaceUnusable',
+              formatRefusal({ kind: 'InterfaceUnusable', node: 'node-1' }),
+            ),
+          ],
+        }),
+      ],
+      layer2Records: [record('web', 'node-1', '192.0.2.0')],
+    },
+    says: [
+      'node node-1 has it, but cannot use the interface now',
+      '→ Its speaker’s log says why: kubectl -n berth-system logs --tail=50 $(kubectl -n berth-system get pods -l app.kubernetes.io/component=speaker --field-selector spec.nodeName=node-1',
+    ],
   },
   {
     situation: 'an address shared with a Service that lives elsewhere',
