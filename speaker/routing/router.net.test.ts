@@ -236,6 +236,21 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
       patienceMs,
     )
   })
+
+  test('a node that gets its IPv6 address after the session stands announces its IPv6 routes then', async () => {
+    const [node] = lab.nodes
+    if (!node) throw new Error('no node')
+    await node.namespace.run(['ip', 'addr', 'del', `${node.ipv6}/64`, 'dev', 'eth0'])
+    await createService('sixth', ['2001:db8:113::1'])
+    await setEndpoints('sixth', 1)
+    const router = await startRouter(frr, 'first', { families: ['IPv4', 'IPv6'] })
+    await speaker()
+    await applyPeer('router', machine('first'), { dualStackAddressFamily: true })
+    await hears(router, '203.0.113.1/32')
+    await sessionState('router', 'IPv6 prefixes are not announced')
+    await node.namespace.run(['ip', 'addr', 'add', `${node.ipv6}/64`, 'dev', 'eth0', 'nodad'])
+    await hears(router, '203.0.113.1/32', '2001:db8:113::1/128')
+  })
 })
 
 /** How often the session with Berth came up, by what GoBGP wrote. */
