@@ -146,6 +146,11 @@ describe.skipIf(obstacle !== undefined)('two hundred Services that MetalLB serve
     expect(await scene.addresses()).toEqual(before)
     expect(seen.layer2.reports.filter(({ outageMs }) => outageMs > boundMs)).toEqual([])
     expect(seen.bgp.reports.filter(({ lost, asked }) => lost === asked)).toEqual([])
+    // What has endpoints on one node only waits until MetalLB's speaker has started there.
+    const elsewhere = scene.cases.filter(({ by, nodes }) => by === 'bgp' && nodes.length > 1)
+    const carried = elsewhere.flatMap(({ name }) => before[name] ?? [])
+    expect(carried).toHaveLength(7)
+    expect(seen.bgp.reports.filter(one => carried.includes(one.address) && one.outageMs > boundMs)).toEqual([])
   })
 })
 
