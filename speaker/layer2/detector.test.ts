@@ -303,3 +303,16 @@ test.each(['acgjl', 'adefh', 'adfik'])(
     }
   },
 )
+
+test('a member that goes while another has long been lost is not counted on: of two, one that hears nobody is half', () => {
+  const alone: Timed[] = [
+    [300, session('c', 'down')],
+    [300, verdict('b', 'c')],
+    // So long that b and a look after each other without c.
+    [300 + settings.rewatchAfterMs, { kind: 'due' }],
+  ]
+  expect(reportOf(run('abc', alone).detector).standing).toBe('most')
+  const { actions } = run('abc', [...alone, [5_000, { kind: 'peers', peers: peers('ac') }]])
+  const reports = actions.flatMap(action => (action.kind === 'report' ? [action.report.standing] : []))
+  expect(reports.at(-1)).toBe('half')
+})

@@ -157,10 +157,15 @@ function takePeers(detector: Detector, peers: readonly Peer[], nowMs: number): D
     }
   }
   const same = next.size === detector.peers.size && [...next.keys()].every(node => detector.peers.has(node))
-  const graph = same ? detector.graph : watchGraph([detector.self.node, ...next.keys()])
+  const members = [detector.self.node, ...next.keys()]
+  const graph = same ? detector.graph : watchGraph(members)
+  // Who is no member any more would still lead to others, or be counted on.
+  const areAll = detector.survivors === detector.graph
+  const stay = members.filter(node => detector.survivors.has(node))
+  const survivors = same ? detector.survivors : areAll ? graph : watchGraph(stay)
   const former = new Map(detector.former)
   for (const { node, run } of detector.peers.values()) if (!next.has(node)) former.set(node, run)
-  return { ...detector, peers: next, former, graph }
+  return { ...detector, peers: next, former, graph, survivors }
 }
 
 /** Whether somebody can be counted on again that is the same process as before. */

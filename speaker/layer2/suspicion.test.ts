@@ -201,3 +201,21 @@ describe('our own Lease is renewed', () => {
     expect(after([...settled, [2_000, due]]).renewals).toEqual([300, 550])
   })
 })
+
+test('whoever said that it answers for nothing is gone until it claims something, also where nobody hears it any more', () => {
+  const said: Timed[] = [
+    [300, reach('most', 'e', '', true)],
+    [900, reach('few', 'abcde'.slice(1), '', true)],
+  ]
+  expect(gone(said, 1_000)).toContain('e')
+  const claims: SuspicionEvent = { kind: 'claimed', node: 'e' }
+  expect(gone([...said, [2_000, claims]], 2_100)).not.toContain('e')
+  // The same word is reported with every change of anything.
+  expect(gone([...said, [2_000, claims], [2_050, reach('few', 'bcde', '', true)]], 2_100)).not.toContain('e')
+  // It is heard again, and says it anew.
+  const anew: Timed[] = [
+    [3_000, reach('most', '')],
+    [4_000, reach('most', 'e', '', true)],
+  ]
+  expect(gone([...said, [2_000, claims], ...anew], 4_000)).toBe('e')
+})

@@ -22,7 +22,8 @@ import type { Member } from './membership.ts'
  *   cluster of two going when one of them dies and the API server was on it.
  * - Fewer than half, and no API server: nobody counts as gone. It is we who stop.
  *
- * Who said that it answers for nothing is gone, whoever hears it.
+ * Who said that it answers for nothing is gone, whoever hears it, until it claims something: then it answers again, though
+ * it may say so where we cannot hear it.
  */
 
 export interface SuspicionSettings {
@@ -48,6 +49,8 @@ interface Suspicion {
   readonly sinceMs: number
   /** It said so itself. */
   readonly left: boolean
+  /** It has claimed something since. */
+  readonly isBack: boolean
   /** Changes of its Lease since then, and when the last was seen; before the first, since when it is lost. */
   readonly renewals: number
   readonly renewedAtMs: number
@@ -125,7 +128,12 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
       const suspicion = suspicions.lost.get(event.node)
       if (!suspicion) return suspicions
       // However many addresses it claims at once: they are no more than one sign of life.
-      const shown = { ...suspicion, renewals: Math.max(1, suspicion.renewals), renewedAtMs: nowMs }
+      const shown = {
+        ...suspicion,
+        isBack: suspicion.left,
+        renewals: Math.max(1, suspicion.renewals),
+        renewedAtMs: nowMs,
+      }
       return { ...suspicions, lost: new Map(suspicions.lost).set(event.node, shown) }
     }
     case 'renewed':
@@ -136,7 +144,8 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
 }
 
 function suspicionOf({ run, left }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
-  return known?.run === run ? { ...known, left } : { run, left, sinceMs: nowMs, renewals: 0, renewedAtMs: nowMs }
+  if (known?.run === run) return { ...known, left, isBack: known.isBack && left }
+  return { run, left, isBack: false, sinceMs: nowMs, renewals: 0, renewedAtMs: nowMs }
 }
 
 /** The members as the election should see them. The same object where nothing is suspected. */
@@ -166,7 +175,7 @@ export function mayMove({ standing }: Suspicions): boolean {
 /** Whether the loss of a node is reason enough to take over from it. */
 function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
   const { standing, provenMs, settings } = suspicions
-  if (suspicion.left) return true
+  if (suspicion.left && !suspicion.isBack) return true
   if (standing === 'most') return true
   if (suspicion.renewals >= 2) return false
   if (provenMs >= confirmedFromMs(node, suspicion, suspicions)) return true
@@ -185,7 +194,9 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
   if (standing === 'most') return undefined
   const open = [...lost].some(
     ([node, suspicion]) =>
-      !suspicion.left && suspicion.renewals < 2 && provenMs < confirmedFromMs(node, suspicion, suspicions),
+      (!suspicion.left || suspicion.isBack) &&
+      suspicion.renewals < 2 &&
+      provenMs < confirmedFromMs(node, suspicion, suspicions),
   )
   // With few that we hear, every proof that the API server hears us also keeps us answering (fence.ts).
   return open || standing === 'few' ? askedMs + settings.renewEveryMs : undefined

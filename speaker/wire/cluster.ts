@@ -121,12 +121,21 @@ export function startCluster(options: {
     }
   }
 
+  const waiting: DetectorEvent[] = []
+
   function takeDetector(event: DetectorEvent, nowMs = monotonicMs()): void {
     // The sessions say their goodbyes after us, and nothing is to follow from those.
     if (closed) return
-    const [after, actions] = detect(detector, event, nowMs)
-    detector = after
-    for (const action of actions) carryOut(action)
+    waiting.push(event)
+    // A session that ends because of an action is an event: to be looked at when all of the actions are carried out, or
+    // what is reported last would not be what is so last.
+    if (waiting.length > 1) return
+    for (const next of waiting) {
+      const [after, actions] = detect(detector, next, nowMs)
+      detector = after
+      for (const action of actions) carryOut(action)
+    }
+    waiting.length = 0
     clearTimeout(dueTimer)
     const dueMs = nextDueMs(detector, nowMs)
     if (dueMs !== undefined) dueTimer = setTimeout(() => takeDetector({ kind: 'due' }), Math.ceil(dueMs - nowMs))

@@ -59,7 +59,12 @@ export function isAble({ api, network, machines }: Cluster, node: string, side: 
   // What others know of its link is what its Lease says, and without the API server that may be old.
   const known = api.leases.get(node)?.facts.interfaces.some(({ carrier }) => carrier) ?? false
   const upToDate = machines.get(node)?.process?.main.isUpToDate ?? false
-  return !excluded && known && upToDate && network.hasCarrier(node) && network.sideOf('segment', node) === side
+  // Without an endpoint of its own a node has no use for a Local Service; all are, or none is.
+  const [service] = api.config.services
+  const isOff = service?.externalTrafficPolicy === 'Local' && !api.config.endpoints(service).usableByNode.has(node)
+  return (
+    !excluded && !isOff && known && upToDate && network.hasCarrier(node) && network.sideOf('segment', node) === side
+  )
 }
 
 export function partsOf(cluster: Cluster): readonly Part[] {

@@ -1,4 +1,5 @@
-import { node as nodeFacts } from '../../speaker/test-values.ts'
+import type { Service } from '../../kube/service.ts'
+import { endpointsOn, node as nodeFacts } from '../../speaker/test-values.ts'
 import type { Random } from '../seeded-random.ts'
 import { allowanceOf } from './allowance.ts'
 import type { Cluster } from './cluster.ts'
@@ -22,6 +23,8 @@ export type Fault =
   | { readonly kind: 'loss'; readonly loss: number; readonly delayMs: number }
   | { readonly kind: 'exclude'; readonly node: string }
   | { readonly kind: 'drain'; readonly node: string }
+  /** Only these have endpoints of any Service, all with externalTrafficPolicy Local. */
+  | { readonly kind: 'endpoints'; readonly nodes: readonly string[] }
   /** A node whose speaker never ran before. */
   | { readonly kind: 'join'; readonly node: string }
 
@@ -128,10 +131,20 @@ function begin(cluster: Cluster, fault: Fault): () => void {
     case 'drain':
       machines.get(fault.node)?.drain(true)
       return () => machines.get(fault.node)?.drain(false)
+    case 'endpoints':
+      moveEndpoints(cluster, 'Local', fault.nodes)
+      // Of two such changes the end of one is that of both.
+      return () => moveEndpoints(cluster, 'Cluster', cluster.names)
     case 'join':
       machines.get(fault.node)?.start()
       return () => {}
   }
+}
+
+function moveEndpoints({ api }: Cluster, policy: Service['externalTrafficPolicy'], nodes: readonly string[]): void {
+  const endpoints = endpointsOn(...nodes)
+  const services = api.config.services.map(service => ({ ...service, externalTrafficPolicy: policy }))
+  api.configure({ ...api.config, services, endpoints: () => endpoints })
 }
 
 function exclude({ api }: Cluster, node: string, excluded: boolean): void {
@@ -164,4 +177,18 @@ export function randomFault(random: Random, names: readonly string[], oneNetwork
     { kind: 'exclude', node },
   ] as const satisfies readonly Fault[]
   return random.pick<Fault>(kinds)
+}
+
+/** What people do to a cluster, and what comes of it: beside what goes wrong, in schedules of their own. */
+export function randomChange(random: Random, names: readonly string[], later: readonly string[]): Fault {
+  const node = random.pick(names)
+  const kinds: readonly Fault[] = [
+    { kind: 'drain', node },
+    { kind: 'exclude', node },
+    { kind: 'leave', node },
+    { kind: 'endpoints', nodes: random.part(names) },
+    { kind: 'endpoints', nodes: random.part(names) },
+    ...later.map((one): Fault => ({ kind: 'join', node: one })),
+  ]
+  return random.pick(kinds)
 }

@@ -1,6 +1,6 @@
 import { createRandom } from '../seeded-random.ts'
 import { type Cluster, createCluster } from './cluster.ts'
-import { disturb, formatFault, randomFault, type ScheduledFault, schedule } from './faults.ts'
+import { disturb, formatFault, randomChange, randomFault, type ScheduledFault, schedule } from './faults.ts'
 import { mostOf, watchMoves } from './needless.ts'
 
 /** What came of one schedule. */
@@ -38,9 +38,33 @@ export function simulate(seed: number): Outcome {
   return { seed, story, failures: play(cluster, faults), cluster }
 }
 
+/** A cluster that people change, two to eight times, while now and then something goes wrong. */
+export function simulateChanges(seed: number): Outcome {
+  const random = createRandom(seed ^ 0xc0f16)
+  const nodes = random.pick([2, 3, 3, 4, 5, 7, 9])
+  const addresses = random.integer(1, 20)
+  const later = random.pick([0, 0, 1, 2])
+  const cluster = createCluster({ seed, nodes: nodes + later, addresses, apiApart: true, later })
+  const [early, joining] = [cluster.names.slice(0, nodes), cluster.names.slice(nodes)]
+  const faults: ScheduledFault[] = []
+  let atMs = firstFaultMs + random.between(0, 3_000)
+  const count = random.integer(2, 8)
+  for (let index = 0; index < count; index++) {
+    const lastsMs = random.pick([random.between(50, 4_000), random.between(2_000, 25_000)])
+    const fault = random.chance(0.3) ? randomFault(random, early, true) : randomChange(random, early, joining)
+    faults.push({ atMs, lastsMs, fault })
+    atMs += random.pick([random.between(0, 1_000), random.between(1_000, 8_000), random.between(5_000, 30_000)])
+  }
+  const story = [
+    `changes, seed ${seed}: ${nodes} nodes, ${later} more later, ${addresses} addresses`,
+    ...faults.map(formatFault),
+  ]
+  return { seed, story, failures: play(cluster, faults), cluster }
+}
+
 /** What failed of so many schedules, with the story of each. */
-export function simulateAll(firstSeed: number, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => simulate(firstSeed + index)).flatMap(({ story, failures }) =>
+export function simulateAll(firstSeed: number, count: number, one = simulate): readonly string[] {
+  return Array.from({ length: count }, (_, index) => one(firstSeed + index)).flatMap(({ story, failures }) =>
     failures.length === 0 ? [] : [[...story, ...failures].join('\n  ')],
   )
 }

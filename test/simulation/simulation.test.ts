@@ -5,7 +5,7 @@ import { type Cluster, createCluster } from './cluster.ts'
 import type { Ill } from './episodes.ts'
 import { disturb } from './faults.ts'
 import type { Cable } from './network.ts'
-import { play, simulateAll } from './simulate.ts'
+import { play, simulateAll, simulateChanges } from './simulate.ts'
 
 test.each(cases.map(one => [one.name, one] as const))('%s', (_, one) => {
   expect(playCase(one).failures).toEqual([])
@@ -17,6 +17,18 @@ test('whatever goes wrong, all that docs/layer2.md says holds: the first of thou
 
 test('a side that was missed while the API server was away shows by its claims that it lives: seed 181', () => {
   expect(simulateAll(181, 1)).toEqual([])
+})
+
+test('people change the cluster, and something goes wrong meanwhile: the first of a thousand schedules', () => {
+  expect(simulateAll(1, 20, simulateChanges)).toEqual([])
+}, 60_000)
+
+test('two that are torn apart do not take from each other in turns when the third leaves one of them: seed 790 of changes', () => {
+  expect(simulateAll(790, 1, simulateChanges)).toEqual([])
+})
+
+test('who was without a link and claims again is not dead to the one that cannot hear it: seed 1142 of changes', () => {
+  expect(simulateAll(1_142, 1, simulateChanges)).toEqual([])
 })
 
 /** One thing that goes wrong in a cluster at rest, and what was seen of it on side 0 in the time after. */

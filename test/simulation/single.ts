@@ -19,7 +19,9 @@ const settledMs = 2_000
 const handOvers: Pick<Bound, 'two'> = bounds.handOver
 
 export function allowanceOfSingle({ fault, phase }: Single, cluster: Cluster, side: number): Allowance | undefined {
-  const { names, network } = cluster
+  const { network } = cluster
+  // One that has not joined yet, or has left for good, is nobody to count on.
+  const names = cluster.names.filter(name => cluster.api.leases.has(name))
   // Nobody stands on that part of the segment.
   if (!names.some(name => network.sideOf('segment', name) === side)) return undefined
   // Without another node there is nobody to take over.
@@ -38,6 +40,7 @@ export function allowanceOfSingle({ fault, phase }: Single, cluster: Cluster, si
     case 'leave':
     case 'drain':
     case 'exclude':
+    case 'endpoints':
       return bounds.handOver
     case 'join':
       return bounds.nodeBack
@@ -53,7 +56,12 @@ export function allowanceOfSingle({ fault, phase }: Single, cluster: Cluster, si
     case 'oneWay':
       return bounds.oneWay
     case 'tear':
-      return ofTear(fault, phase, cluster, side)
+      return ofTear(
+        { ...fault, nodes: fault.nodes.filter(name => names.includes(name)) },
+        phase,
+        { ...cluster, names },
+        side,
+      )
   }
 }
 

@@ -1,5 +1,5 @@
 import { createDetector, step as detect, nextDueMs } from '../../speaker/layer2/detector.ts'
-import type { Detector, DetectorEvent, Peer, ReachReport } from '../../speaker/layer2/detector-state.ts'
+import type { Detector, DetectorAction, DetectorEvent, Peer, ReachReport } from '../../speaker/layer2/detector-state.ts'
 import {
   createFence,
   type Fence,
@@ -97,28 +97,18 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
 
   // Detector and datagrams
 
+  /** As in cluster.ts: what comes of an action waits until all are carried out. */
+  const waiting: DetectorEvent[] = []
+
   function toDetector(event: DetectorEvent): void {
-    const [next, actions] = detect(detector, event, clock())
-    detector = next
-    for (const action of actions) {
-      switch (action.kind) {
-        case 'watch':
-          setSessions(action.nodes)
-          break
-        case 'send':
-          for (const [index, to] of action.to.entries()) {
-            const { kind, nonce, missed, sequence } = action.message
-            post(to, { kind, nonce, missed, sequence: sequence + index })
-          }
-          break
-        case 'checkSegment':
-          for (const address of holdings.keys()) toHolding(address, { kind: 'checkSegment' })
-          break
-        case 'report':
-          tell({ kind: 'reach', report: action.report })
-          toFence({ kind: 'standing', standing: action.report.standing })
-      }
+    waiting.push(event)
+    if (waiting.length > 1) return
+    for (const one of waiting) {
+      const [next, actions] = detect(detector, one, clock())
+      detector = next
+      for (const action of actions) carryOut(action)
     }
+    waiting.length = 0
     const dueMs = nextDueMs(detector, clock())
     if (dueMs === undefined || dueMs >= detectorDueMs) return
     detectorDueMs = dueMs
@@ -126,6 +116,26 @@ export function createWireHalf(world: World, machine: Machine, run: string, tell
       detectorDueMs = Number.POSITIVE_INFINITY
       toDetector({ kind: 'due' })
     })
+  }
+
+  function carryOut(action: DetectorAction): void {
+    switch (action.kind) {
+      case 'watch':
+        setSessions(action.nodes)
+        break
+      case 'send':
+        for (const [index, to] of action.to.entries()) {
+          const { kind, nonce, missed, sequence } = action.message
+          post(to, { kind, nonce, missed, sequence: sequence + index })
+        }
+        break
+      case 'checkSegment':
+        for (const address of holdings.keys()) toHolding(address, { kind: 'checkSegment' })
+        break
+      case 'report':
+        tell({ kind: 'reach', report: action.report })
+        toFence({ kind: 'standing', standing: action.report.standing })
+    }
   }
 
   function post(to: Peer, message: Omit<Datagram, 'sender' | 'receiver'>): void {
