@@ -68,10 +68,11 @@ async function restOf(nodes: number, seconds: number, progress: Progress): Promi
       await createMore(api, more)
       await stage.settle()
       await look(500)
+      for (let run = 0; run < (nodes > nodesPerMachine ? powerCuts : 0); run++) {
+        powerCutsMs.push(await cutPower(stage, progress))
+      }
       await removeServices(api, more)
       await look(0)
-      if (nodes <= nodesPerMachine) return
-      for (let run = 0; run < powerCuts; run++) powerCutsMs.push(await cutPower(stage, progress))
     })
   })
   return { rest, powerCutsMs }
