@@ -8,6 +8,9 @@ import { binary } from '../control-plane/binaries.ts'
 /** The folder of Berth's chart. */
 export const chart = join(import.meta.dirname, '../../charts/berth')
 
+/** Where something hangs, what it is should be told, and not that the test was too long. */
+const patienceMs = 80_000
+
 /** The real helm, with folders of its own, so that what stands in a home directory changes nothing. */
 export interface Helm extends AsyncDisposable {
   /** What helm printed; throws what it complained about. */
@@ -28,11 +31,20 @@ export async function openHelm(kubeconfig?: string): Promise<Helm> {
   }
   const run = async (...args: readonly string[]): Promise<string> => {
     try {
-      const { stdout } = await promisify(execFile)(path, args, { env, maxBuffer: 64 * 1024 * 1024 })
+      const { stdout } = await promisify(execFile)(path, args, {
+        env,
+        maxBuffer: 64 * 1024 * 1024,
+        timeout: patienceMs,
+      })
       return stdout
     } catch (error) {
-      const { stderr = '', stdout = '' } = error as { stderr?: string; stdout?: string }
-      throw new Error(`helm ${args.join(' ')}: ${stderr || stdout || String(error)}`, { cause: error })
+      const {
+        stderr = '',
+        stdout = '',
+        killed = false,
+      } = error as { stderr?: string; stdout?: string; killed?: boolean }
+      const late = killed ? `no end within ${patienceMs / 1000} s; ` : ''
+      throw new Error(`helm ${args.join(' ')}: ${late}${stderr || stdout || String(error)}`, { cause: error })
     }
   }
   return Object.assign(run, { [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }) })

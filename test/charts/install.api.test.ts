@@ -156,6 +156,11 @@ describe('one after the other', () => {
   })
 
   test('a release of another name leaves the CRDs alone and says so', async () => {
+    // An attempt before may have ended in the middle.
+    await helm('uninstall', 'edge', '-n', 'edge', '--ignore-not-found')
+    await removeCrds()
+    await install()
+    await helm('uninstall', 'berth', '-n', namespace)
     const notes = await helm('install', 'edge', chart, '-n', 'edge', '--create-namespace', '--wait=hookOnly')
     expect(notes).toContain('Helm does not update these CustomResourceDefinitions')
     expect(notes).toContain('bgppeers.berth.dev')
@@ -172,9 +177,18 @@ describe('one after the other', () => {
     expect(again).not.toContain('Helm does not update')
     expect(await get('crd/bgppeers.berth.dev', owner)).toBe('edge')
     await helm('uninstall', 'edge', '-n', 'edge')
-    await controlPlane.kubectl(['delete', 'crd', '-l', 'app.kubernetes.io/part-of=berth'])
+    await removeCrds()
   })
 })
+
+async function removeCrds(): Promise<void> {
+  const ours = ['crd', '-l', 'app.kubernetes.io/part-of=berth']
+  await controlPlane.kubectl(['delete', ...ours, '--wait=false'])
+  const why = '{.metadata.name}: {.status.conditions[?(@.type=="Terminating")].message}'
+  const left = async () =>
+    await controlPlane.kubectl(['get', ...ours, '-o', `jsonpath={range .items[*]}${why}{"\\n"}{end}`])
+  await vi.waitFor(async () => expect(await left()).toBe(''), { timeout: 60_000, interval: 100 })
+}
 
 /** All that the controller's roles grant, as they stand in the cluster. */
 async function grantedToController(): Promise<readonly string[]> {

@@ -1,22 +1,12 @@
 import { number, type Promised, promiseTable, table } from '../report.ts'
 import { inLab, onStage, type Progress } from './lab.ts'
 import { type AtRest, measureRest, writesPerMinute } from './rest.ts'
-import { powerCut } from './scenarios.ts'
 import { createMore, removeServices } from './services.ts'
 import { berth } from './speakers.ts'
-import type { Stage } from './stage.ts'
 
 /** More speakers with BFD at 100 ms than that have no room on two cores: they would wait for each other's turns. */
 const nodesPerMachine = 10
 const crowdedIntervalMs = 500
-const powerCuts = 5
-
-/** What a cluster did in which nothing happened, and then a node lost power. */
-interface Cluster {
-  readonly rest: readonly Measured[]
-  /** How long nobody answered, each time; only where the cluster is crowded. */
-  readonly powerCutsMs: readonly number[]
-}
 
 interface Measured extends AtRest {
   readonly nodes: number
@@ -27,11 +17,10 @@ interface Measured extends AtRest {
 
 /** What speakers write and compute at rest. BERTH_BENCH_NODES=3,20 says in which clusters (3 unless told). */
 export async function restSection(options: { readonly quick: boolean; readonly progress: Progress }): Promise<string> {
-  const clusters: Cluster[] = []
+  const rest: Measured[] = []
   for (const nodes of (process.env['BERTH_BENCH_NODES'] ?? '3').split(',').map(Number)) {
-    clusters.push(await restOf(nodes, options.quick ? 10 : 40, options.progress))
+    rest.push(...(await restOf(nodes, options.quick ? 10 : 40, options.progress)))
   }
-  const rest = clusters.flatMap(cluster => cluster.rest)
   const rows = rest.map(one => [
     number(one.nodes),
     `${number(one.intervalMs)} ms`,
@@ -49,14 +38,15 @@ ${table(['nodes', 'BFD every', 'Services', 'writes per minute, all speakers', 'o
 ${promiseTable(promises(rest))}
 
 Each speaker has BFD sessions with six others at most, so from seven nodes on their number makes no difference to that part.
-${crowdText(clusters.flatMap(cluster => cluster.powerCutsMs))}`
+Twenty speakers have no room on this machine's two cores with 100 ms between packets: there it is ${crowdedIntervalMs} ms, which
+changes nothing of what is written.
+`
 }
 
 /** What speakers cost while nothing happens, with many Services and with none. */
-async function restOf(nodes: number, seconds: number, progress: Progress): Promise<Cluster> {
+async function restOf(nodes: number, seconds: number, progress: Progress): Promise<readonly Measured[]> {
   const more = 475
   const rest: Measured[] = []
-  const powerCutsMs: number[] = []
   await inLab(nodes, progress, async (lab, api) => {
     const baseline = await writesPerMinute(api, seconds)
     const intervalMs = nodes > nodesPerMachine ? crowdedIntervalMs : 100
@@ -68,35 +58,11 @@ async function restOf(nodes: number, seconds: number, progress: Progress): Promi
       await createMore(api, more)
       await stage.settle()
       await look(500)
-      for (let run = 0; run < (nodes > nodesPerMachine ? powerCuts : 0); run++) {
-        powerCutsMs.push(await cutPower(stage, progress))
-      }
       await removeServices(api, more)
       await look(0)
     })
   })
-  return { rest, powerCutsMs }
-}
-
-/** One of the nodes that answer for an address loses power, and comes back. */
-async function cutPower(stage: Stage, progress: Progress): Promise<number> {
-  const [owner] = (await stage.settle()).values()
-  const victim = stage.lab.nodes.find(({ name }) => name === owner)
-  if (!victim) throw new Error('no node answers for an address')
-  const { askedMs } = await powerCut.run(stage, victim)
-  progress(`${victim.name} loses power: nobody answers for ${askedMs.toFixed(0)} ms`)
-  return askedMs
-}
-
-function crowdText(powerCutsMs: readonly number[]): string {
-  if (powerCutsMs.length === 0) return ''
-  const detectionMs = crowdedIntervalMs * 3
-  const times = powerCutsMs.map(ms => `${number(ms)} ms`).join(', ')
-  return `
-Twenty speakers have no room on this machine's two cores with 100 ms between packets: there it is ${crowdedIntervalMs} ms, which
-changes nothing of what is written. A node of those loses power ${powerCutsMs.length} times: nobody answers for ${times}, of which
-${number(detectionMs)} ms at most are the detection time.
-`
+  return rest
 }
 
 /** What is written at rest goes by the nodes, not by the Services; a twentieth is for what the API server does itself. */
