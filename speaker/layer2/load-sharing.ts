@@ -10,8 +10,12 @@ import { score } from './election.ts'
  * client whose it became when it asked last; and when that node is no longer among them, the one that follows tells the
  * client, and nobody else: a broadcast would pull all clients to its sender.
  *
- * Left out: a node that was started after a client has asked does not know it. Where the client's node dies then, the client
- * finds the next one by itself, when its cache asks again (Linux: within half a minute).
+ * Who follows is chosen among the nodes that heard the client ask and have been there ever since, for one that was started
+ * later does not know it. Nodes need not agree on who these are: the best of all of them is the best of those that it counts
+ * itself, so somebody always tells.
+ *
+ * Left out: where no node is left that heard a client, it finds the next one by itself, when its cache asks again (Linux:
+ * within half a minute).
  */
 
 /** The nodes that share an address; `self` is the one that this is said to. */
@@ -39,9 +43,15 @@ export function answererFor(client: string, address: string, nodes: readonly str
 /** The clients of one address: whose each is. Changed in place, since every request does. */
 export interface Clients {
   readonly address: string
-  readonly answerers: Map<string, string>
+  readonly known: Map<string, KnownClient>
   /** Those that are to be told that they are ours now, and how often still. */
   readonly untold: Map<string, number>
+}
+
+interface KnownClient {
+  readonly answerer: string
+  /** The nodes that shared the address when it asked, and have ever since. */
+  readonly hearers: readonly string[]
 }
 
 /** How many clients are remembered for each address; those that asked last stay. */
@@ -50,7 +60,7 @@ export const mostClients = 4_096
 const timesTold = 3
 
 export function noClients(address: string): Clients {
-  return { address, answerers: new Map(), untold: new Map() }
+  return { address, known: new Map(), untold: new Map() }
 }
 
 /**
@@ -58,21 +68,21 @@ export function noClients(address: string): Clients {
  * we are still there: it stays with us, whoever has joined since.
  */
 export function takeQuestion(
-  { address, answerers, untold }: Clients,
+  { address, known, untold }: Clients,
   client: string,
   { self, nodes }: Sharing,
   direct = false,
 ): boolean {
   const answerer = direct && nodes.includes(self) ? self : answererFor(client, address, nodes)
-  answerers.delete(client)
+  known.delete(client)
   if (answerer === undefined) return false
   // It hears the answer to its question.
   untold.delete(client)
-  answerers.set(client, answerer)
-  if (answerers.size > mostClients) {
-    const [oldest] = answerers.keys()
+  known.set(client, { answerer, hearers: nodes })
+  if (known.size > mostClients) {
+    const [oldest] = known.keys()
     if (oldest !== undefined) {
-      answerers.delete(oldest)
+      known.delete(oldest)
       untold.delete(oldest)
     }
   }
@@ -80,14 +90,18 @@ export function takeQuestion(
 }
 
 /** The nodes are others now: clients whose node is no longer among them become another's, and are to be told where it is us. */
-export function takeNodes({ address, answerers, untold }: Clients, { self, nodes }: Sharing): void {
-  for (const client of untold.keys()) if (answererFor(client, address, nodes) !== self) untold.delete(client)
-  for (const [client, before] of answerers) {
-    if (nodes.includes(before)) continue
-    const answerer = answererFor(client, address, nodes)
+export function takeNodes({ address, known, untold }: Clients, { self, nodes }: Sharing): void {
+  if (!nodes.includes(self)) untold.clear()
+  /** Most clients were heard by the same nodes. */
+  const staying = new Map<readonly string[], readonly string[]>()
+  for (const [client, before] of known) {
+    const hearers = staying.get(before.hearers) ?? before.hearers.filter(node => nodes.includes(node))
+    staying.set(before.hearers, hearers)
+    const isAnswered = nodes.includes(before.answerer)
+    const answerer = isAnswered ? before.answerer : answererFor(client, address, hearers.length > 0 ? hearers : nodes)
     if (answerer === undefined) continue
-    answerers.set(client, answerer)
-    if (answerer === self) untold.set(client, timesTold)
+    known.set(client, { answerer, hearers })
+    if (!isAnswered && answerer === self) untold.set(client, timesTold)
   }
 }
 
