@@ -8,6 +8,7 @@ import { type Announcer, createAnnouncer } from './announcer.ts'
 import { takeFrames } from './framer.ts'
 import { step } from './fsm.ts'
 import { decodeMessage, encodeMessage, type Message } from './message.ts'
+import type { Session } from './negotiate.ts'
 import { formatNotification, type Notification, notification } from './notification.ts'
 import { noOctets } from './octets.ts'
 import {
@@ -61,8 +62,8 @@ interface Connection {
 
 /** How long a closed connection may take to deliver its last words. */
 const lingerMs = 1_000
-/** How long a peer may read nothing while we have something to say (RFC 9687 §3: at least 8 minutes). */
-const sendHoldMs = 480_000
+/** How long a peer may read nothing while we have something to say (RFC 9687 §3), at least. */
+const leastSendHoldMs = 480_000
 
 export function createSession(options: SessionOptions): PeerSession {
   const { settings, log, onChange } = options
@@ -201,7 +202,7 @@ export function createSession(options: SessionOptions): PeerSession {
   function send(side: Side, message: Message): void {
     const socket = connections.get(side)?.socket
     if (!socket?.writable) return
-    if (message.kind === 'keepalive' && isBlocked(socket)) return
+    if (message.kind === 'keepalive' && isBlocked(side, socket)) return
     sent[message.kind] += 1
     const { kind } = state[side]
     const fourOctetAs = kind === 'Established' && state[side].session.fourOctetAs
@@ -209,11 +210,12 @@ export function createSession(options: SessionOptions): PeerSession {
   }
 
   /** Whether the peer has stopped reading: more keepalives would only pile up. Too long, and the session ends. */
-  function isBlocked(socket: Socket): boolean {
-    if (!socket.writableNeedDrain) return false
+  function isBlocked(side: Side, socket: Socket): boolean {
+    const connection = state[side]
+    if (!socket.writableNeedDrain || connection.kind !== 'Established') return false
     const nowMs = performance.now()
     blockedSinceMs ??= nowMs
-    if (nowMs - blockedSinceMs > Math.max(sendHoldMs, 2000 * settings.holdTimeSeconds)) {
+    if (nowMs - blockedSinceMs > sendHoldMs(connection.session)) {
       feed({ kind: 'reset', notification: notification('sendHoldTimerExpired') })
     }
     return true
@@ -315,6 +317,11 @@ export function createSession(options: SessionOptions): PeerSession {
       messages: { sent: { ...sent }, received: { ...received } },
     }),
   }
+}
+
+/** Without a hold time it is for ever: there are no KEEPALIVEs either that would show it. */
+function sendHoldMs({ holdTimeSeconds }: Session): number {
+  return holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : Math.max(leastSendHoldMs, 2000 * holdTimeSeconds)
 }
 
 function errorOf(cause: Exclude<Cause, { kind: 'stopped' }>): Omit<LastError, 'atMs'> {

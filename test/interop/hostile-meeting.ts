@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
+import type { PeerTerms } from '../../speaker/bgp/negotiate.ts'
 import type { PeerSettings } from '../../speaker/bgp/settings.ts'
 import { type Bgp, createBgp } from '../../speaker/bgp/speaker.ts'
 import { address, peer } from './berth.ts'
@@ -42,10 +43,10 @@ export function start(listenPort?: number): Bgp {
   return bgp
 }
 
-/** The same with the session established. */
-export async function met(more: Partial<PeerSettings> = {}): Promise<Meeting> {
+/** The same with the session established, to which the router has said these terms of its own. */
+export async function met(more: Partial<PeerSettings> = {}, router: Partial<PeerTerms> = {}): Promise<Meeting> {
   const meeting = await meet(more)
-  await meeting.connection.establish()
+  await meeting.connection.establish(router)
   return meeting
 }
 

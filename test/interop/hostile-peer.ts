@@ -2,14 +2,16 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { type Frame, takeFrames } from '../../speaker/bgp/framer.ts'
 import { decodeMessage, encodeMessage, type Message, type ReceivedMessage } from '../../speaker/bgp/message.ts'
-import { localOpen } from '../../speaker/bgp/negotiate.ts'
+import { localOpen, type PeerTerms } from '../../speaker/bgp/negotiate.ts'
 import { noOctets } from '../../speaker/bgp/octets.ts'
 import { peer } from './berth.ts'
 
 /** What a test's own router says of itself when it means no harm. */
-export const politeOpen: Message = {
-  kind: 'open',
-  open: localOpen({ ...peer({ localAs: 64513, peerAs: 64512, bgpIdentifier: 0xc0000202 }) }, false),
+export const politeOpen = openOf({})
+
+function openOf(more: Partial<PeerTerms>): Message {
+  const terms = peer({ localAs: 64513, peerAs: 64512, bgpIdentifier: 0xc0000202, ...more })
+  return { kind: 'open', open: localOpen(terms, false) }
 }
 
 const context = { fourOctetAs: true, internal: false }
@@ -23,8 +25,8 @@ export interface HostileConnection {
   receive(): Promise<ReceivedMessage | undefined>
   /** The next message of this kind; others are passed over. */
   receiveKind<Kind extends ReceivedMessage['kind']>(kind: Kind): Promise<Extract<ReceivedMessage, { kind: Kind }>>
-  /** Says OPEN and KEEPALIVE and waits for Berth's. */
-  establish(): Promise<void>
+  /** Says OPEN, with these terms in place of its own, and KEEPALIVE and waits for Berth's. */
+  establish(terms?: Partial<PeerTerms>): Promise<void>
   close(): void
 }
 
@@ -71,8 +73,8 @@ export function hostile(socket: Socket): HostileConnection {
         if (message.kind === kind) return message as never
       }
     },
-    async establish() {
-      connection.send(politeOpen)
+    async establish(terms = {}) {
+      connection.send(openOf(terms))
       await connection.receiveKind('open')
       connection.send({ kind: 'keepalive' })
       await connection.receiveKind('keepalive')
