@@ -45,6 +45,12 @@ describe('how it stands with a session', () => {
       says: 'waiting for 192.0.2.1 to dial',
     },
     {
+      situation: 'the router is to dial, with a password',
+      view: view(status(), { settings: settings({ direction: 'passive', password: 'x' }) }),
+      reason: 'WaitingForRouter',
+      says: 'waiting for 192.0.2.1 to dial; is the password the same on both sides? Where it is not, the router is not heard',
+    },
+    {
       situation: 'it was stopped',
       view: view(status({ state: 'Idle' }, cease)),
       reason: 'SpeakerStopped',

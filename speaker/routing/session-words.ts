@@ -58,14 +58,16 @@ export function sessionVerdict({ peer, status, bfd }: PeerView): SessionVerdict 
   if (status.state === 'Idle') return { reason: 'SpeakerStopped', message: stopped, problem: stopped }
   const { lastError } = status
   const blocked = bfd?.problem
+  const signed = settings.password !== undefined
   if (!lastError) {
     const waits = settings.direction === 'passive'
-    const message = waits ? `waiting for ${status.remote} to dial` : `dialling ${status.remote}`
+    const wait = `waiting for ${status.remote} to dial${signed ? `${samePassword}, the router is not heard` : ''}`
+    const message = waits ? wait : `dialling ${status.remote}`
     return { reason: waits ? 'WaitingForRouter' : 'Connecting', message, problem: blocked }
   }
   const byBfd = lastError.from === 'local' && lastError.text.includes('BFD Down')
   const because = byBfd && bfd ? ` (${formatBfd(bfd)})` : ''
-  const hint = hintOf(lastError, settings.password !== undefined)
+  const hint = hintOf(lastError, signed)
   return {
     reason: byBfd ? 'BFDDown' : reasons[lastError.from],
     message: `${formatError(lastError)}${because}${hint}`,
@@ -94,10 +96,12 @@ export function formatError({ from, text }: LastError): string {
   }
 }
 
+const samePassword = '; is the password the same on both sides? Where it is not'
+
 /** With TCP-MD5 a wrong password is answered by silence, which nobody would guess. */
 function hintOf({ from, text }: LastError, signed: boolean): string {
   const silence = from === 'transport' && text.startsWith('no answer')
-  return silence && signed ? '; is the password the same on both sides? Where it is not, nobody answers' : ''
+  return silence && signed ? `${samePassword}, nobody answers` : ''
 }
 
 /** What an established session leaves unsaid, and why; and why BFD does not watch it. */

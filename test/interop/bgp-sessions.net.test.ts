@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { peer, route, startBerth } from './berth.ts'
 import { berthState, besideEachRouter, seen } from './beside.ts'
 import { until } from './until.ts'
@@ -8,7 +8,22 @@ import { until } from './until.ts'
 const v4 = '203.0.113.1/32'
 const v6 = '2001:db8:9::1/128'
 
-await besideEachRouter(({ hosts, start, startRouter }) => {
+/** What each make says of a NOTIFICATION 4/0. */
+const holdTimerExpired = {
+  FRR: { sent: /NOTIFICATION: sent to \S+ \S+ 4\/0/, received: /NOTIFICATION: received from \S+ \S+ 4\/0/ },
+  BIRD: { sent: /Error: Hold timer expired/, received: /Received: Hold timer expired/ },
+  GoBGP: { sent: /sent notification" Code=4/, received: /received notification" Code=4/ },
+} as const
+
+await besideEachRouter(({ make, hosts, start, startRouter }) => {
+  /** From now on these packets do not get to Berth, and all others do. */
+  const lose = async (packets?: string): Promise<void> => {
+    const rules = packets && `table inet lost { chain in { type filter hook input priority 0; ${packets} drop; }; }`
+    const input = `table inet lost; delete table inet lost; ${rules ?? ''}`
+    await hosts().node.namespace.run(['nft', '-f', '-'], { input })
+  }
+  afterEach(() => lose())
+
   test('a stop says Cease with the operator’s words, and the routes are gone', async () => {
     const { router, berth } = await start()
     berth.configure([peer()], { router: [route(v4)] })
@@ -29,11 +44,10 @@ await besideEachRouter(({ hosts, start, startRouter }) => {
       established => !established,
     )
     await seen(router, 0)
+    expect(await router.neighbour()).toMatch(holdTimerExpired[make.name].sent)
     berth.thaw()
     await seen(router, 1)
-    expect((await berthState(berth)).lastError).toMatchObject({
-      text: expect.stringMatching(/Hold Timer Expired|closed|broke|RESET/i),
-    })
+    expect((await berthState(berth)).lastErrorReceived).toMatchObject({ text: 'Hold Timer Expired' })
   })
 
   test('a router that hangs is given up when the hold time is over', async () => {
@@ -55,6 +69,27 @@ await besideEachRouter(({ hosts, start, startRouter }) => {
       () => berthState(berth),
       ({ state }) => state === 'Established',
     )
+    await seen(router, 1)
+  })
+
+  // One that hangs hears nothing of it: when it goes on its own hold time is over as well.
+  test('a router whose words do not arrive any more is told why it is given up', async () => {
+    const { router, berth } = await start({ holdTimeSeconds: 3 })
+    berth.configure([peer({ holdTimeSeconds: 3 })], { router: [route(v4)] })
+    await seen(router, 1)
+    // What TCP says for itself comes through, so that ours arrive and are known to.
+    await lose('tcp sport 179 meta length > 66')
+    const { lastError } = await until(
+      'Berth gives up',
+      () => berthState(berth),
+      ({ state }) => state !== 'Established',
+    )
+    expect(lastError).toMatchObject({ from: 'local', text: 'Hold Timer Expired' })
+    const said = () => router.neighbour()
+    await until('the router is told', said, words => holdTimerExpired[make.name].received.test(words))
+    expect(await router.neighbour()).not.toMatch(holdTimerExpired[make.name].sent)
+    await seen(router, 0)
+    await lose()
     await seen(router, 1)
   })
 

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import type { PeerSettings } from '../../speaker/bgp/settings.ts'
+import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
+import { sessionVerdict } from '../../speaker/routing/session-words.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { peer, route } from './berth.ts'
 import { berthState, besideEachRouter, counter, seen } from './beside.ts'
@@ -8,6 +11,12 @@ import { until } from './until.ts'
 /* What guards a connection beneath BGP, TCP-MD5 and GTSM, beside routers that others wrote. */
 
 const v4 = '203.0.113.1/32'
+
+/** What people read of the session. */
+function messageOf(settings: PeerSettings, status: PeerStatus): string {
+  const peerView = { name: settings.name, settings, problem: undefined, profile: undefined }
+  return sessionVerdict({ peer: peerView, status, bfd: undefined }).message
+}
 
 const obstacle = await whyNoLab()
 if (obstacle === undefined) await buildRawsock()
@@ -55,6 +64,31 @@ await besideEachRouter(({ make, hosts, start, startRouter }) => {
       expect((await berthState(berth)).session?.initiator).toBe('remote')
     },
   )
+
+  // GoBGP would have to be started anew.
+  for (const direction of make.name === 'GoBGP' ? [] : (['active', 'passive'] as const)) {
+    test.skipIf(obstacle !== undefined)(
+      `TCP-MD5 with a key that the router’s operator changes first, where ours is the ${direction} side`,
+      async () => {
+        const { router, berth } = await start({ password: 'old' })
+        const before = peer({ direction, password: 'old' })
+        berth.configure([before], { router: [route(v4)] })
+        await seen(router, 1)
+        await router.setPassword('new')
+        await seen(router, 0)
+        const drops = direction === 'active' ? hosts().client : hosts().node
+        const failures = () => counter(drops, 'TcpExt', 'TCPMD5Failure')
+        const failed = await failures()
+        await until('segments are dropped', failures, count => count > failed)
+        const why = direction === 'active' ? /^no answer within 2 s; is the password the same on both sides/ : /Cease/
+        const message = async () => messageOf(before, await berthState(berth))
+        await until('the state says why', message, text => why.test(text))
+        berth.configure([peer({ direction, password: 'new' })], { router: [route(v4)] })
+        await seen(router, 1)
+        expect(messageOf(before, await berthState(berth))).toBe('session with 192.0.2.2 (AS 64513) is established')
+      },
+    )
+  }
 
   test.skipIf(obstacle !== undefined)('GTSM on both sides, and each side alone drops what came too far', async () => {
     const { router, berth } = await start({ ttlSecurity: true })

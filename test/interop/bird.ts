@@ -20,6 +20,8 @@ export interface BirdDaemon {
   /** Another configuration, taken over while it runs. */
   readonly reconfigure: (lines: readonly string[]) => Promise<void>
   readonly daemon: ChildProcess
+  /** What it wrote so far. */
+  readonly said: () => string
   readonly end: (signal: NodeJS.Signals) => Promise<void>
 }
 
@@ -46,6 +48,7 @@ export async function startBird(host: LabHost, lines: readonly string[]): Promis
       await ask('configure')
     },
     daemon,
+    said: () => place.said(),
     async end(signal) {
       await kill(daemon, signal)
       await place.remove()
@@ -54,7 +57,7 @@ export async function startBird(host: LabHost, lines: readonly string[]): Promis
 }
 
 async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
-  const { ask, daemon, end } = await startBird(host, configuration(settings))
+  const { ask, reconfigure, daemon, said, end } = await startBird(host, configuration(settings))
   return {
     isEstablished: async () => /BGP state:\s+Established/.test(await ask('show protocols all berth')),
     async routes() {
@@ -70,8 +73,9 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask('reload in berth')
     },
+    setPassword: password => reconfigure(configuration({ ...settings, password })),
     bfdIsUp: async () => new RegExp(`^${settings.remote}\\s+\\S+\\s+Up`, 'm').test(await ask('show bfd sessions')),
-    neighbour: () => ask('show protocols all berth'),
+    neighbour: async () => `${await ask('show protocols all berth')}\n${said()}`,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     freeze: () => void daemon.kill('SIGSTOP'),
@@ -132,7 +136,6 @@ function configuration(settings: RouterSettings): readonly string[] {
     ...(settings.ttlSecurity ? ['  ttl security on;'] : []),
     ...(settings.passive ? ['  passive on;'] : []),
     ...(settings.multihop ? ['  multihop 4;'] : []),
-    // Where it is only on, BFD that ends with our process ends the waiting for us too.
     // Where it is only on, BFD that ends with our process ends the waiting for us too.
     ...(bfd ? [`  bfd ${settings.gracefulRestart ? 'graceful' : 'on'};`] : []),
     ...families.map(family => `  ${family.toLowerCase()} { import all; export filter decorate; };`),

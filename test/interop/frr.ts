@@ -65,6 +65,7 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask(`clear bgp ${settings.remote} soft in`)
     },
+    setPassword: password => change(`neighbor ${settings.remote} password ${password}`),
     bfdIsUp: async () => /"status":"up"/.test((await ask('show bfd peers json')).replaceAll(/\s/g, '')),
     neighbour: async () => `${await ask(`show bgp neighbors ${settings.remote}`)}\n${daemons.said()}`,
     async stop() {

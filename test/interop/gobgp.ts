@@ -65,6 +65,9 @@ async function start(host: LabHost, settings: RouterSettings): Promise<Router> {
     async refresh() {
       await ask('neighbor', settings.remote, 'softresetin')
     },
+    async setPassword() {
+      throw new Error('GoBGP takes another key only when it starts')
+    },
     bfdIsUp: async () => false,
     neighbour: async () => `${await ask('neighbor', settings.remote)}\n${place.said()}`,
     stop: () => end('SIGTERM'),

@@ -65,6 +65,8 @@ export interface Router {
   retract(): Promise<void>
   /** Asks Berth for all its routes again. */
   refresh(): Promise<void>
+  /** Another key of TCP-MD5 from now on, as its operator would change it while it runs; GoBGP takes none then. */
+  setPassword(password: string): Promise<void>
   /** Whether its BFD session with Berth is Up, where it was told to have one. */
   bfdIsUp(): Promise<boolean>
   /** What it says of the neighbour, for a test to look for words in. */
