@@ -118,6 +118,12 @@ export async function berthState(berth: BerthProcess): Promise<PeerStatus> {
   return status
 }
 
+/** From now on the machine hears nothing, though its cable has carrier; or it hears again. */
+export async function deafen(host: LabHost, isDeaf: boolean): Promise<void> {
+  const rules = isDeaf ? 'table inet deaf { chain in { type filter hook input priority 0; policy drop; }; }' : ''
+  await host.namespace.run(['nft', '-f', '-'], { input: `table inet deaf; delete table inet deaf; ${rules}` })
+}
+
 /** One of the kernel's counters of a host, by where it stands (`Tcp OutRsts`, `TcpExt TCPMD5Failure`). */
 export async function counter(host: LabHost, group: string, name: string): Promise<number> {
   const lines = (await host.namespace.run(['cat', '/proc/net/snmp', '/proc/net/netstat']))

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { buildRawsock } from '../../speaker/rawsock/build.ts'
-import type { LabHost } from '../lab/node.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { type BerthProcess, peer, route, startBerth } from './berth.ts'
-import { berthState, besideEachRouter, type Started, seen } from './beside.ts'
+import { berthState, besideEachRouter, deafen, type Started, seen } from './beside.ts'
 import { bfdSession } from './bfd-berth.ts'
 import { bird } from './bird.ts'
 import { frr } from './frr.ts'
@@ -17,12 +16,6 @@ const v4 = '203.0.113.1/32'
 const restartable = peer({ gracefulRestart: { restartTimeSeconds: 30 } })
 
 if ((await whyNoLab()) === undefined) await buildRawsock()
-
-/** From now on the machine hears nothing, though its cable has carrier; or it hears again. */
-async function deafen(host: LabHost, isDeaf: boolean): Promise<void> {
-  const rules = isDeaf ? 'table inet deaf { chain in { type filter hook input priority 0; policy drop; }; }' : ''
-  await host.namespace.run(['nft', '-f', '-'], { input: `table inet deaf; delete table inet deaf; ${rules}` })
-}
 
 await besideEachRouter(
   ({ make, hosts, start }) => {

@@ -6,6 +6,8 @@ import { plug } from '../wire/hosts.ts'
 export interface Chain {
   /** 192.0.2.1 and 2001:db8:0:2::1. */
   readonly node: LabHost
+  /** The router between: 192.0.2.254 and 2001:db8:0:2::254 on the node's side. */
+  readonly middle: LabHost
   /** 203.0.113.2 and 2001:db8:0:3::2. */
   readonly router: LabHost
 }
@@ -32,7 +34,7 @@ export async function createChain(world: World): Promise<Chain> {
   ]
   for (const [where, command] of commands) await where.namespace.run(['ip', ...command.split(' ')])
   await middle.namespace.run(['sysctl', '-q', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'])
-  return { node, router }
+  return { node, middle, router }
 }
 
 async function host(world: World, name: string, addresses: Pick<LabHost, 'ipv4' | 'ipv6'>): Promise<LabHost> {

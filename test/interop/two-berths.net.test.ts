@@ -7,6 +7,7 @@ import { whyNoLab } from '../lab/tools.ts'
 import { createTwoHosts, plug, type TwoHosts } from '../wire/hosts.ts'
 import { address, type BerthProcess, peer, route, startBerth } from './berth.ts'
 import { berthState, counter } from './beside.ts'
+import { type Chain, createChain } from './chain.ts'
 import { until } from './until.ts'
 
 /* Berth's BGP at both ends of a cable: what no router is needed for, and either end can be looked into. */
@@ -19,13 +20,18 @@ describe.skipIf(obstacle !== undefined)('two Berths on a cable', () => {
   let hosts: TwoHosts
   let node: BerthProcess
   let router: BerthProcess
+  let chain: Chain
   beforeAll(async () => {
     await buildRawsock()
     world = await createWorld()
     hosts = await createTwoHosts(world)
+    chain = await createChain(world)
   })
   afterAll(() => world?.end())
-  afterEach(() => Promise.all([hosts.node, hosts.client].map(({ namespace }) => namespace.killAll())))
+  afterEach(async () => {
+    const all = [hosts.node, hosts.client, chain.node, chain.middle, chain.router]
+    await Promise.all(all.map(({ namespace }) => namespace.killAll()))
+  })
 
   async function start(): Promise<void> {
     ;[node, router] = await Promise.all([startBerth(hosts.node), startBerth(hosts.client)])
@@ -75,6 +81,40 @@ describe.skipIf(obstacle !== undefined)('two Berths on a cable', () => {
     node.configure([own({ ...overIPv6.node, ...guarded })])
     await established(router, 'the session stands')
   })
+
+  test.each([
+    { over: 'IPv4', node: '192.0.2.1', near: '192.0.2.254', far: '203.0.113.2' },
+    { over: 'IPv6', node: '2001:db8:0:2::1', near: '2001:db8:0:2::254', far: '2001:db8:0:3::2' },
+  ])(
+    'GTSM over $over where peers dial: who is behind a router gets no connection, who is next to us does',
+    async at => {
+      const [waiting, near, far] = await Promise.all([chain.node, chain.middle, chain.router].map(startBerth))
+      const waitsFor = (name: string, remote: string, guard: Partial<PeerSettings>): PeerSettings =>
+        own({ name, remote: { address: address(remote) }, direction: 'passive', ttl: 255, ...guard })
+      const dials = others({ remote: { address: address(at.node) }, ttl: 255 })
+      const both = (guard: Partial<PeerSettings>) =>
+        waiting?.configure([waitsFor('near', at.near, guard), waitsFor('far', at.far, guard)])
+      if (!waiting || !near || !far) throw new Error('three were started')
+      both({})
+      far.configure([dials])
+      await established(far, 'it is within reach')
+      const dropped = () => counter(chain.node, 'TcpExt', 'TCPMinTTLDrop')
+      const before = await dropped()
+      both({ minimumTtl: 255 })
+      near.configure([dials])
+      await established(near, 'who is next to us has a session')
+      await until('packets are dropped', dropped, count => count > before)
+      await until(
+        'who is behind a router gets no answer',
+        () => berthState(far),
+        ({ lastError }) => lastError?.text === 'no answer within 1 s',
+      )
+      expect((await waiting.state()).map(({ name, state }) => [name, state])).toEqual([
+        ['near', 'Established'],
+        ['far', 'Active'],
+      ])
+    },
+  )
 
   test('a node that gets its IPv6 address after the session stands announces its IPv6 routes then', async () => {
     const withAddress = (verb: string) =>
