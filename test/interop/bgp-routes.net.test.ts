@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { peerSettings } from '../../speaker/bgp/from-config.ts'
+import type { ConfiguredPeer } from '../../speaker/bgp/settings.ts'
 import type { PeerStatus } from '../../speaker/bgp/status.ts'
 import { bgpAdvertisement, bgpPeer, routePlan, routingSurvey } from '../../speaker/routing/test-routing.ts'
 import { endpointsOn, pool, service } from '../../speaker/test-values.ts'
@@ -13,12 +15,21 @@ import { until } from './until.ts'
 const v4 = '203.0.113.1/32'
 const v6 = '2001:db8:9::1/128'
 
-/** 12,500,000 octets a second, as each make prints them. */
-const bandwidthWords = {
-  FRR: /LB:64512:12500000/,
-  BIRD: /0x4004:64512:1262402592/,
+/** The router, to which Berth of AS 64512 says that it is of another. */
+function speakingAs(localASN: number): ConfiguredPeer {
+  const peerAddress = { kind: 'address', address: '192.0.2.2' } as const
+  const terms = { password: undefined, bgpIdentifier: 0xc0000201 }
+  const settings = peerSettings(bgpPeer('router', { peerAddress, connectTimeSeconds: 2, localASN }), terms)
+  if ('problem' in settings) throw new Error(settings.problem)
+  return settings
+}
+
+/** 12,500,000 octets a second by the word of this AS, as each make prints them; GoBGP leaves the AS out. */
+const bandwidthWords = (as: number): Readonly<Record<RouterMake['name'], RegExp>> => ({
+  FRR: new RegExp(`LB:${as}:12500000`),
+  BIRD: new RegExp(`0x4004:${as}:1262402592`),
   GoBGP: /12500000|1\.25e\+07/,
-} as const
+})
 
 /** 65535:0 by the name that each make prints. */
 function gracefulShutdown(make: RouterMake): string {
@@ -96,6 +107,27 @@ await besideEachRouter(({ make, hosts, start }) => {
     ])
   })
 
+  test('an AS number for this router alone is the only one of ours that it sees', async () => {
+    const { router, berth } = await start({ peerAs: 64700 })
+    const routes = [route(v4, { prepend: 1, linkBandwidth: 12_500_000 }), route(v6)]
+    berth.configure([speakingAs(64700)], { router: routes })
+    const [second, first] = await seen(router, 2)
+    expect(first).toMatchObject({ prefix: v4, asPath: '64700 64700' })
+    expect(second).toMatchObject({ prefix: v6, asPath: '64700' })
+    expect(first?.extendedCommunities.join()).toMatch(bandwidthWords(64700)[make.name])
+    expect(await router.neighbour()).not.toContain('64512')
+  })
+
+  test('an AS number for this router alone that is the router’s own makes the session iBGP', async () => {
+    const { router, berth } = await start({ peerAs: 64513 })
+    berth.configure([speakingAs(64513)], { router: [route(v4, { prepend: 1, localPref: 250 }), route(v6)] })
+    expect(await seen(router, 2)).toMatchObject([
+      { prefix: v6, asPath: '', localPref: 100 },
+      { prefix: v4, asPath: '', localPref: 250 },
+    ])
+    expect((await berthState(berth)).session?.negotiated.internal).toBe(true)
+  })
+
   test('AS numbers of four octets on both sides', async () => {
     const { router, berth } = await start({ localAs: 4200000002, peerAs: 4200000001 })
     berth.configure([peer({ localAs: 4200000001, peerAs: 4200000002 })], { router: [route(v4)] })
@@ -137,7 +169,7 @@ await besideEachRouter(({ make, hosts, start }) => {
     const { router, berth } = await start()
     berth.configure([peer()], { router: [route(v4, { linkBandwidth: 12_500_000 })] })
     const [only] = await seen(router, 1)
-    expect(only?.extendedCommunities.join()).toMatch(bandwidthWords[make.name])
+    expect(only?.extendedCommunities.join()).toMatch(bandwidthWords(64512)[make.name])
   })
 
   /** The node without these addresses, while `run` lasts. */
