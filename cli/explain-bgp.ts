@@ -1,5 +1,6 @@
 import type { Service } from '../kube/service.ts'
 import { formatRefusal, plural } from '../speaker/refusal.ts'
+import { formatSharedRoute } from '../speaker/routing/shared-routes.ts'
 import { formatDisagreement } from '../speaker/routing/terms.ts'
 import { adviceOnAnnouncement } from './advice.ts'
 import { type Loss, routingLoss } from './explain-loss.ts'
@@ -38,7 +39,7 @@ export function explainBgp(picture: Picture, service: Service): BgpExplanation |
     const advice = adviceOnAnnouncement(refusal, service, snapshot.namespace)
     return { ...refused, text: `${formatRefusal(refusal)}.`, advice, routes }
   }
-  const { addresses, nodes, peers, established, disagreements } = verdict
+  const { addresses, nodes, peers, established, disagreements, sharedRoutes } = verdict
   if (!established) {
     const refusal = { kind: 'NoEstablishedSession', nodes, peers } as const
     const advice = adviceOnAnnouncement(refusal, service, snapshot.namespace)
@@ -52,7 +53,8 @@ export function explainBgp(picture: Picture, service: Service): BgpExplanation |
   const ifLost = routingLoss({ sessions, nodes: nodes.length, isLocal })
   const who = `${nodes.length} ${plural(nodes, 'node')} ${nodes.length === 1 ? 'announces' : 'announce'} ${addresses.join(', ')}`
   const text = `${who} to ${plural(peers, 'peer')} ${peers.join(', ')}; ${sessions.length} of ${routes.length} sessions established.`
-  return { state: 'announced', text, advice: disagreements.map(formatDisagreement), ifLost, routes }
+  const advice = [...disagreements.map(formatDisagreement), ...sharedRoutes.map(formatSharedRoute)]
+  return { state: 'announced', text, advice, ifLost, routes }
 }
 
 const refused = { state: 'refused', ifLost: undefined } as const

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import {
+  bgpPeer,
   config,
   lists,
   namespace,
   nowMs,
   record,
   service,
+  session,
   sharedRecord,
   slice,
   speakerLease,
@@ -58,4 +60,31 @@ test('says that a node which is drained keeps it for want of another', () => {
   })
   expect(text).toMatch(/node-1 has it is being drained \(cordoned\): only where no other node can/)
   expect(text).toMatch(/node-2 yes is being drained \(cordoned\)/)
+})
+
+test('names the Service that shares the route where BGPAdvertisements cannot agree on it, and what to do', () => {
+  const forTier = (name: string, localPref: number) =>
+    config('BGPAdvertisement', `for-${name}`, { localPref, serviceSelectors: [{ matchLabels: { tier: name } }] })
+  const labelled = (name: string, port: number) =>
+    service(name, {
+      ingress: ['192.0.2.0'],
+      labels: { tier: name },
+      annotations: { 'berth.dev/allow-shared-ip': 'k' },
+      spec: { ports: [{ port, protocol: 'TCP' }] },
+    })
+  const world: Partial<Lists> = {
+    services: [labelled('web', 80), labelled('db', 81)],
+    endpointSlices: ['web', 'db'].map(name => slice(name, 'node-1')),
+    l2Advertisements: [],
+    bgpPeers: [bgpPeer],
+    bgpAdvertisements: [forTier('web', 200), forTier('db', 50)],
+    sessionRecords: [session('node-1', 'r1')],
+  }
+  expect(explained(world).replace(/\s+/g, ' ')).toContain(
+    '→ it shares 192.0.2.0/32 with Service shop/db, and BGPAdvertisements give that route different localPref: ' +
+      '50 (for-db) and 200 (for-web); 200 is used for all: give them the same localPref,',
+  )
+  expect(explained({ ...world, bgpAdvertisements: [forTier('web', 200), forTier('db', 200)] })).not.toContain(
+    'it shares',
+  )
 })

@@ -58,6 +58,9 @@ export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefi
   const endpoints = remembered((service: Service) => endpointsOf(service, slices.get(service.key) ?? []))
   const survey = surveyOf({ config: resolved.config, nodes: snapshot.nodes, members })
   const routes = routingSurveyOf({ config: resolved.config, nodes: snapshot.nodes })
+  const sharedRoutes = routes.sharedRoutes(
+    Array.from(services.values(), service => ({ service, endpoints: endpoints(service) })),
+  )
   const standing = new Set(
     snapshot.sessions.filter(({ state }) => state === 'Established').map(({ node, peer }) => `${node} ${peer}`),
   )
@@ -88,7 +91,7 @@ export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefi
     },
     routingOf: service => {
       const standing = routes.standingOf(service, endpoints(service))
-      return standing && judge(standing)
+      return standing && judge(standing, sharedRoutes(service.key))
     },
   }
 }

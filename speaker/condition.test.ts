@@ -14,6 +14,7 @@ function byBGP(more: Partial<Announced> = {}): Announced {
     peers: ['r1'],
     established: true,
     disagreements: [],
+    sharedRoutes: [],
     ...more,
   }
 }

@@ -9,6 +9,7 @@ import {
   type Refusal,
   type UnadvertisedAddress,
 } from './refusal.ts'
+import { formatSharedRoute } from './routing/shared-routes.ts'
 import { formatDisagreement } from './routing/terms.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
 
@@ -104,10 +105,10 @@ function refusalOf(routing: RoutingVerdict | undefined): Refusal | undefined {
 function formatRouting(routing: RoutingVerdict | undefined): readonly string[] {
   if (!routing) return []
   if (routing.kind === 'refused') return [`not by BGP: ${formatRefusal(routing.refusal)}`]
-  const { addresses, nodes, peers, disagreements } = routing
+  const { addresses, nodes, peers, disagreements, sharedRoutes } = routing
   const who = `${plural(nodes, 'node')} ${fewOf(nodes)} ${nodes.length === 1 ? 'announces' : 'announce'}`
   const words = `BGP: ${who} ${addresses.join(', ')} to ${plural(peers, 'peer')} ${fewOf(peers)}`
-  return [words, ...disagreements.map(formatDisagreement)]
+  return [words, ...disagreements.map(formatDisagreement), ...sharedRoutes.map(formatSharedRoute)]
 }
 
 /** The addresses that neither way announces. */

@@ -305,6 +305,7 @@ describe('a Service that this node wins', () => {
       peers: ['tor'],
       established: true,
       disagreements: [],
+      sharedRoutes: [],
     }
     const onTrial = (...standings: readonly Standing[]): Service => {
       const condition = settledConditionOf(standings)
@@ -771,6 +772,7 @@ describe('a Service that BGP announces', () => {
     peers: ['r1'],
     established: true,
     disagreements: [],
+    sharedRoutes: [],
   }
   const unheard: RoutingVerdict = { ...heard, established: false }
   const message = 'BGP: nodes a, b announce 192.0.2.1 to peer r1'

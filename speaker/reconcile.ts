@@ -100,7 +100,7 @@ const calmRuns = 20
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
-  const outlook = createOutlook({ sources, speakerMs: waits.speakerMs })
+  const outlook = createOutlook({ sources, endpoints: options.endpoints, speakerMs: waits.speakerMs })
   let survey: Survey | undefined
   let cache = createGroupCache()
   let pacing: Pacing<RipeKey> = new Map()

@@ -1,4 +1,4 @@
-import type { Service, ServiceEndpoints } from '../../kube/service.ts'
+import type { Service, ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
 import type { Member } from '../layer2/membership.ts'
 import { nextRipeMs } from '../layer2/pacing.ts'
 import { linger, nobodyLingers } from '../lingering.ts'
@@ -23,13 +23,14 @@ export type Judge = (service: Service, endpoints: ServiceEndpoints) => RoutingVe
 export interface OutlookOptions {
   readonly sources: Pick<
     Sources,
-    'config' | 'nodes' | 'bgpAdvertisements' | 'bgpPeers' | 'communities' | 'sessionRecords'
+    'config' | 'nodes' | 'services' | 'bgpAdvertisements' | 'bgpPeers' | 'communities' | 'sessionRecords'
   >
+  readonly endpoints: { of(service: ServiceKey): ServiceEndpoints }
   /** How long a speaker may be away and is still named among those that announce: a restart is not worth a word. */
   readonly speakerMs: number
 }
 
-export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
+export function createOutlook({ sources, endpoints, speakerMs }: OutlookOptions): Outlook {
   const { bgpAdvertisements, bgpPeers, communities, sessionRecords } = sources
   let survey: RoutingSurvey | undefined
   let speakers = nobodyLingers
@@ -40,6 +41,10 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
 
   function* established() {
     for (const { node, peer, state } of sessionRecords.values()) if (state === 'Established') yield `${node} ${peer}`
+  }
+
+  function* services() {
+    for (const service of sources.services.values()) yield { service, endpoints: endpoints.of(service.key) }
   }
 
   return {
@@ -57,6 +62,7 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
         nodes: new Map(Array.from(sources.nodes.values(), node => [node.name, node])),
       })
       const rules = survey
+      const sharedRoutes = rules.sharedRoutes(services())
       const present = [...members.values()].filter(({ liveness }) => liveness !== 'gone').map(({ node }) => node)
       speakers = linger(speakers, present, nowMs, speakerMs)
       const sessions = new Set(established())
@@ -69,7 +75,7 @@ export function createOutlook({ sources, speakerMs }: OutlookOptions): Outlook {
       const { judge } = sitting
       return (service, endpoints) => {
         const standing = rules.standingOf(service, endpoints)
-        return standing && judge(standing)
+        return standing && judge(standing, sharedRoutes(service.key))
       }
     },
     nextMs: nowMs => nextRipeMs(speakers.gone, () => speakerMs, nowMs),

@@ -3,6 +3,7 @@ import { type AddressPrefix, networkOf } from '../../net/range.ts'
 import { formatPrefix, type Route } from '../bgp/route.ts'
 import { linkBandwidthOf } from './link-bandwidth.ts'
 import { overviewOf, type RoutingSurroundings } from './overview.ts'
+import { type EndedService, type SharedRoutesFinder, sharedRoutesFinder } from './shared-routes.ts'
 import { type RoutingStanding, standingFinder } from './standing.ts'
 import type { RouteTerms } from './terms.ts'
 
@@ -49,6 +50,8 @@ export interface RoutingSurvey {
   standingOf(service: Service, endpoints: ServiceEndpoints): RoutingStanding | undefined
   /** What one node tells its peers for the Service: at most one route for each peer and prefix. */
   routesOf(service: Service, endpoints: ServiceEndpoints, node: string): readonly PeerRoute[]
+  /** Looks at all Services together, which must be all there are: routes that they have in common and cannot agree on. */
+  readonly sharedRoutes: (services: Iterable<EndedService>) => SharedRoutesFinder
   /** What advertisements, given by name, say of a route together. */
   termsOf(advertisements: readonly string[]): RouteTerms
 }
@@ -130,6 +133,7 @@ export function routingSurveyOf(surroundings: RoutingSurroundings): RoutingSurve
       routes.set(service, { endpoints, node, routes: made })
       return made
     },
+    sharedRoutes: sharedRoutesFinder(overview),
     termsOf: names => overview.termsOf(names.flatMap(name => indexByName.get(name) ?? [])),
   }
 }

@@ -205,3 +205,31 @@ test('an address that is left out, and advertisements that disagree, are told be
   const disagreement = 'BGPAdvertisements give it different localPref: 100 (four) and 200 (gold); 200 is used'
   await isTold('web', announced(`${byBGP}; ${disagreement}; ${silence}`))
 })
+
+test('Services that share an address and are given different ranks are both told, until they are given the same', async () => {
+  await startNodes('node-1', 'node-2')
+  const forTier = (name: string, localPref: number) =>
+    advertise(name, { localPref, serviceSelectors: [{ matchLabels: { tier: name } }] })
+  await forTier('gold', 200)
+  await forTier('plain', 50)
+  await addPeer('node-1')
+  startRouter('node-1')
+  for (const [name, tier] of [
+    ['web', 'gold'],
+    ['db', 'plain'],
+  ] as const) {
+    await cluster.addService(name, [`${network}.1`], ['elsewhere'])
+    await controlPlane.kubectl(['label', 'service', '-n', cluster.namespace, name, `tier=${tier}`])
+  }
+  const byBGP = `BGP: node node-1 announces ${network}.1 to peer to-node-1`
+  const shares = (other: string) =>
+    `${byBGP}; it shares ${network}.1/32 with Service ${cluster.namespace}/${other}, and BGPAdvertisements give that route ` +
+    'different localPref: 200 (gold) and 50 (plain); 200 is used for all: give them the same localPref, or let the same ' +
+    'BGPAdvertisements speak for these Services'
+  await isTold('web', announced(shares('db')))
+  await isTold('db', announced(shares('web')))
+  const patch = ['patch', 'bgpadvertisement', '-n', cluster.namespace, 'plain', '--type=merge', '-p']
+  await controlPlane.kubectl([...patch, '{"spec":{"localPref":200}}'])
+  await isTold('web', announced(byBGP))
+  await isTold('db', announced(byBGP))
+})

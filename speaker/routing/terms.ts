@@ -86,11 +86,17 @@ function withoutRepeats(communities: readonly LargeCommunity[]): readonly LargeC
 }
 
 /** The disagreement in words: who asks for what, and what comes of it. */
-export function formatDisagreement({ field, wishes, granted }: Disagreement): string {
+export function formatDisagreement(disagreement: Disagreement): string {
+  const { field, granted } = disagreement
+  return `BGPAdvertisements give it different ${field}: ${formatWishes(disagreement)}; ${granted ?? 'unset'} is used`
+}
+
+/** `200 (gold, plate) and unset (silver)`. */
+export function formatWishes({ wishes }: Pick<Disagreement, 'wishes'>): string {
   const byValue = Map.groupBy(wishes, ({ value }) => value ?? 'unset')
   const sides = Array.from(
     byValue,
     ([value, list]) => `${value} (${list.map(({ advertisement }) => advertisement).join(', ')})`,
   )
-  return `BGPAdvertisements give it different ${field}: ${sides.join(' and ')}; ${granted ?? 'unset'} is used`
+  return sides.join(' and ')
 }

@@ -21,7 +21,7 @@ function verdict(options: {
     members: new Map(members.map(one => [one.node, one])),
     established: (node, peer) => sessions.includes(`${node} ${peer}`),
   })
-  return standing && judge(standing)
+  return standing && judge(standing, [])
 }
 
 const all = ['a', 'b', 'c'].map(name => member(name))
@@ -36,6 +36,7 @@ describe('a Service that BGP announces', () => {
       peers: ['r1', 'r2'],
       established: true,
       disagreements: [],
+      sharedRoutes: [],
     })
   })
 

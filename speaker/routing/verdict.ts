@@ -1,5 +1,6 @@
 import type { Member } from '../layer2/membership.ts'
 import type { NodeRefusal, RoutingRefusal } from '../refusal.ts'
+import { type SharedRoute, supersedes } from './shared-routes.ts'
 import type { PeersByNode, RoutingStanding } from './standing.ts'
 import type { Disagreement } from './terms.ts'
 
@@ -21,7 +22,10 @@ export type RoutingVerdict =
       readonly peers: readonly string[]
       /** Whether any of the nodes has a session with one of its peers. */
       readonly established: boolean
+      /** Among the advertisements that speak for this Service. */
       readonly disagreements: readonly Disagreement[]
+      /** Among those and what speaks for the Services that share its routes. */
+      readonly sharedRoutes: readonly SharedRoute[]
     }
   | { readonly kind: 'refused'; readonly refusal: RoutingRefusal }
 
@@ -34,25 +38,37 @@ export interface RoutingConditions {
   readonly established: (node: string, peer: string) => boolean
 }
 
-/** Judges the standing of any Service, under the conditions of one moment; the same standing always by the same object. */
-export function routingJudge(conditions: RoutingConditions): (standing: RoutingStanding) => RoutingVerdict {
+/** Of a standing and of what the Service shares with others. */
+export type RoutingJudge = (standing: RoutingStanding, sharedRoutes: readonly SharedRoute[]) => RoutingVerdict
+
+/** Judges any Service, under the conditions of one moment; the same two things always by the same object. */
+export function routingJudge(conditions: RoutingConditions): RoutingJudge {
   const known = new Map<PeersByNode, Audible>()
-  const verdicts = new WeakMap<RoutingStanding, RoutingVerdict>()
-  return standing => {
+  const verdicts = new WeakMap<
+    RoutingStanding,
+    { readonly sharedRoutes: readonly SharedRoute[]; readonly verdict: RoutingVerdict }
+  >()
+  return (standing, sharedRoutes) => {
     if (standing.kind === 'refused') return standing
     const before = verdicts.get(standing)
-    if (before) return before
-    const verdict = judge(standing)
-    verdicts.set(standing, verdict)
+    if (before?.sharedRoutes === sharedRoutes) return before.verdict
+    const verdict = judge(standing, sharedRoutes)
+    verdicts.set(standing, { sharedRoutes, verdict })
     return verdict
   }
 
-  function judge(standing: RoutingStanding & { readonly kind: 'announced' }): RoutingVerdict {
-    const { peersByNode, addresses, disagreements } = standing
+  function judge(
+    standing: RoutingStanding & { readonly kind: 'announced' },
+    sharedRoutes: readonly SharedRoute[],
+  ): RoutingVerdict {
+    const { peersByNode, addresses } = standing
     const audible = known.get(peersByNode) ?? audibleOf(peersByNode, conditions)
     known.set(peersByNode, audible)
     const { nodes, peers, established } = audible
-    if (nodes.length > 0) return { kind: 'announced', addresses, nodes, peers, established, disagreements }
+    if (nodes.length > 0) {
+      const disagreements = standing.disagreements.filter(one => !sharedRoutes.some(shared => supersedes(shared, one)))
+      return { kind: 'announced', addresses, nodes, peers, established, disagreements, sharedRoutes }
+    }
     const refusals = [...peersByNode.keys()].map((node): NodeRefusal => {
       return { kind: conditions.members.has(node) ? 'speakerGone' : 'noSpeaker', node }
     })
