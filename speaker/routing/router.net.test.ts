@@ -237,6 +237,42 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     )
   })
 
+  test('a node that is cordoned leaves for good, graceful restart or not: FRR is warned first and then keeps nothing', async () => {
+    const router = await startRouter(frr, 'first')
+    await applyPeer('router', machine('first'), { enableGracefulRestart: true })
+    const program = await speaker('--bgp-dwell-seconds', '3')
+    await hears(router, '203.0.113.1/32')
+    expect(await router.neighbour()).toContain('Remote GR Mode: Restart')
+    await kubectl(['cordon', 'node-1'])
+    await kubectl(['label', 'node', 'node-1', 'state=leaving'])
+    onTestFinished(async () => {
+      await kubectl(['uncordon', 'node-1'])
+      await kubectl(['label', 'node', 'node-1', 'state-'])
+    })
+    // The speaker knows of the label, and so of what came before it, once it has a peer that the label selects.
+    await applyPeer('later', machine('second'), { nodeSelectors: [{ matchLabels: { state: 'leaving' } }] })
+    await sessionState('later', machine('second').ipv4)
+    const left = program.stop()
+    await until(
+      'GRACEFUL_SHUTDOWN',
+      () => router.routes(),
+      ([route]) => route?.communities.includes('graceful-shutdown') === true,
+      patienceMs,
+    )
+    expect(await router.isEstablished()).toBe(true)
+    const kept: boolean[] = []
+    const look = async () => {
+      const routes = await router.routes()
+      kept.push(...routes.map(({ stale }) => stale))
+      return routes
+    }
+    await until('nothing is kept', look, routes => routes.length === 0, patienceMs)
+    expect(kept).not.toContain(true)
+    expect(await left).toBe(0)
+    // What a router that would keep the routes of a restart takes for good (RFC 8538).
+    expect(await router.neighbour()).toMatch(/Hard Reset.*"Berth is stopping on node node-1"/)
+  })
+
   test('a node that gets its IPv6 address after the session stands announces its IPv6 routes then', async () => {
     const [node] = lab.nodes
     if (!node) throw new Error('no node')

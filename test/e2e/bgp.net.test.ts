@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Endpoint } from '../lab/endpoints.ts'
 import type { LabNode } from '../lab/node.ts'
+import { watchPauses } from '../lab/pauses.ts'
 import { type Requests, startRequests, talk, urlOf } from '../lab/probe.ts'
 import { whyNoRouter } from '../lab/router.ts'
 import { type BgpScene, startBgpScene } from './bgp-scene.ts'
@@ -178,7 +179,7 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
 
   describe('when a node loses power', () => {
     /** From the power’s loss on, with an endpoint on every node, so that nothing but the way there matters. */
-    const losePower = async (node: LabNode, name: string): Promise<number> => {
+    const losePower = async (node: LabNode, name: string): Promise<Outage> => {
       const spec = { externalTrafficPolicy: 'Local' } as const
       const nodes = bgp.scene.lab.nodes.map(each => each.name)
       const { addresses, endpoints } = await create(name, spec, nodes)
@@ -186,8 +187,10 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
       await bgp.sessionsStand()
       const requests = addresses.map(address => ask(address))
       await Promise.all(requests.map(each => each.answered(100)))
+      const [pauses, cutMs] = [watchPauses(), performance.now()]
       await node.powerOff()
       await Promise.all(requests.map(each => each.answered(100)))
+      pauses.stop()
       const rest = Object.fromEntries(nodes.filter(each => each !== node.name).map(each => [each, 1]))
       await allLeadTo(addresses, rest)
       const reports = await Promise.all(requests.map(each => each.stop()))
@@ -198,13 +201,39 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
       await allLeadTo(addresses, rest)
       await deploy(name, node.name)
       await allLeadTo(addresses, everyNode)
-      return Math.max(...reports.map(({ lossMs }) => lossMs))
+      const lossMs = Math.max(...reports.map(each => each.lossMs))
+      return { lossMs, pausedMs: pauses.within(cutMs, lossMs) }
     }
 
-    it('is lost for a second at most with an ordinary BFDProfile', async () => {
-      const lossMs = await losePower(bgp.scene.node('node-1'), 'ordinary')
-      tell('power lost, BFD 300 ms × 3', lossMs)
-      expect(lossMs).toBeLessThan(2000)
+    /** Until all agree on a pace it is a slower one. */
+    const bfdGoesBy = async (intervalMs: number): Promise<void> => {
+      const intervals = async (): Promise<readonly string[]> =>
+        (await bgp.router.show('show bfd peers json')).match(/"remote-transmit-interval":\d+/g) ?? []
+      const all = bgp.scene.lab.nodes.map(() => `"remote-transmit-interval":${intervalMs}`)
+      await vi.waitFor(async () => expect(await intervals()).toEqual(all), patience)
+    }
+
+    /**
+     * What is promised is the detection time and 150 ms for the router to look for other ways, 300 ms in all with BFD at
+     * 50 ms × 3, and that is what counts here. What the machine kept programs waiting meanwhile is taken off: it is no
+     * router’s and not Berth’s. What it kept the router’s own programs waiting cannot be seen from here, so that one try
+     * that takes longer shows nothing; Berth is too slow where all three do. test/bench counts how often.
+     */
+    const isLostBriefly = async (node: LabNode, name: string, intervalMs: number): Promise<void> => {
+      const detectionTimeMs = 3 * intervalMs
+      const limitMs = detectionTimeMs + 150
+      const took: number[] = []
+      while (took.length < 3 && !took.some(ms => ms < limitMs)) {
+        await bfdGoesBy(intervalMs)
+        const { lossMs, pausedMs } = await losePower(node, `${name}-${took.length + 1}`)
+        tell(`power lost, detection time ${detectionTimeMs} ms`, lossMs, pausedMs)
+        took.push(lossMs - pausedMs)
+      }
+      expect(Math.min(...took)).toBeLessThan(limitMs)
+    }
+
+    it('is lost for about a second with an ordinary BFDProfile', async () => {
+      await isLostBriefly(bgp.scene.node('node-1'), 'ordinary', 300)
     })
 
     it('is lost for moments with BFD at 50 ms × 3, which one may come to while sessions stand', async () => {
@@ -212,15 +241,9 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router', () => {
       const before = await established()
       await bgp.patch('bgppeer', 'router', { bfdProfile: 'fast' })
       onTestFinished(() => bgp.patch('bgppeer', 'router', { bfdProfile: 'ordinary' }))
-      const intervals = async (): Promise<readonly string[]> =>
-        (await bgp.router.show('show bfd peers json')).match(/"remote-transmit-interval":\d+/g) ?? []
-      const fast = Array.from({ length: 3 }, () => '"remote-transmit-interval":50')
-      await vi.waitFor(async () => expect(await intervals()).toEqual(fast), patience)
+      await bfdGoesBy(50)
       expect(await established()).toEqual(before)
-      const lossMs = await losePower(bgp.scene.node('node-2'), 'fast')
-      tell('power lost, BFD 50 ms × 3', lossMs)
-      // 150 ms to detect it, and some for a busy machine; test/bench measures it.
-      expect(lossMs).toBeLessThan(1000)
+      await isLostBriefly(bgp.scene.node('node-2'), 'fast', 50)
     })
   })
 })
@@ -253,6 +276,12 @@ describe.skipIf(obstacle !== undefined)('a Service behind a router with sessions
   })
 })
 
-function tell(what: string, lossMs: number): void {
-  console.info(`${what}: requests were lost for ${Math.round(lossMs)} ms`)
+/** How long requests were lost, and how long meanwhile programs had to wait for the machine. */
+interface Outage {
+  readonly lossMs: number
+  readonly pausedMs: number
+}
+
+function tell(what: string, lossMs: number, pausedMs: number): void {
+  console.info(`${what}: requests were lost for ${Math.round(lossMs)} ms, with pauses of ${Math.round(pausedMs)} ms`)
 }
