@@ -1,4 +1,3 @@
-import { createDesk } from '../controller/desk.ts'
 import type { LedgerView } from '../controller/ledger.ts'
 import { bookOf, type Namespaces, namespacesFrom, type PoolBook } from '../controller/pool-choice.ts'
 import { type EndpointSliceFacts, endpointsOf, type Service, type ServiceEndpoints } from '../kube/service.ts'
@@ -10,17 +9,19 @@ import type { Refusal } from '../speaker/refusal.ts'
 import { type RoutingSurvey, routingSurveyOf } from '../speaker/routing/routes.ts'
 import { type RoutingVerdict, routingJudge } from '../speaker/routing/verdict.ts'
 import { claimOf } from '../speaker/situation.ts'
+import { type Adoption, adopt } from './adoption.ts'
 import type { Snapshot, SpeakerSeen } from './snapshot.ts'
 
 /*
  * What both programs make of a snapshot, by the functions that they go by themselves: who holds which address and what
- * is left (controller/desk.ts), and who is to announce what (speaker/advertisements.ts, layer2/election.ts, routing/).
- * Nothing is applied.
+ * is left (controller/plan.ts), and who is to announce what (speaker/advertisements.ts, layer2/election.ts, routing/).
+ * Nothing is applied. What takes going through all Services, and not everybody asks, is made when it is asked for.
  */
 
 export interface Picture {
   readonly snapshot: Snapshot
   readonly loadBalancerClass: string | undefined
+  readonly adoption: Adoption
   readonly ledger: LedgerView
   readonly book: PoolBook
   readonly namespaces: Namespaces
@@ -44,22 +45,19 @@ export type Layer2View =
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefined): Picture {
-  const { resolved, services, labelsByNamespace } = snapshot
+/** `before` is the picture that was made of the same cluster last, if there is one; it is used up (adoption.ts). */
+export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefined, before?: Picture): Picture {
+  const { resolved, services, labelsByNamespace, takenAtMs } = snapshot
   const book = bookOf(resolved)
-  const now = () => snapshot.takenAtMs
-  const desk = createDesk({ services: iterable(services), loadBalancerClass, now, onWork: () => {} })
-  for (const [name, labels] of labelsByNamespace) desk.setNamespace(name, labels)
-  desk.setPools(book)
-  desk.recall(resolved.conflicts)
-  desk.adopt()
+  const claims = { services, loadBalancerClass, book, labelsByNamespace, conflicts: resolved.conflicts }
+  const adoption = adopt(claims, takenAtMs, before?.adoption)
   const members = membersOf(snapshot.speakers, snapshot.takenAtMs)
-  const slices = slicesByService(snapshot.slices)
-  const endpoints = remembered((service: Service) => endpointsOf(service, slices.get(service.key) ?? []))
+  const slices = once(() => slicesByService(snapshot.slices))
+  const endpoints = remembered((service: Service) => endpointsOf(service, slices().get(service.key) ?? []))
   const survey = surveyOf({ config: resolved.config, nodes: snapshot.nodes, members })
   const routes = routingSurveyOf({ config: resolved.config, nodes: snapshot.nodes })
-  const sharedRoutes = routes.sharedRoutes(
-    Array.from(services.values(), service => ({ service, endpoints: endpoints(service) })),
+  const sharedRoutes = once(() =>
+    routes.sharedRoutes(Array.from(services.values(), service => ({ service, endpoints: endpoints(service) }))),
   )
   const standing = new Set(
     snapshot.sessions.filter(({ state }) => state === 'Established').map(({ node, peer }) => `${node} ${peer}`),
@@ -69,11 +67,12 @@ export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefi
     members,
     established: (node, peer) => standing.has(`${node} ${peer}`),
   })
-  const election = electionOf(snapshot, survey, endpoints)
+  const election = once(() => electionOf(snapshot, survey, endpoints))
   return {
     snapshot,
     loadBalancerClass,
-    ledger: desk.ledger,
+    adoption,
+    ledger: adoption.ledger,
     book,
     namespaces: namespacesFrom(labelsByNamespace),
     members,
@@ -83,15 +82,16 @@ export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefi
     layer2Of: service => {
       const advertisement = survey.advertisementsFor(service, endpoints(service))
       if (advertisement?.kind !== 'offered') return advertisement
-      const left = election.leftOut.get(service.key)
+      const { leftOut, groups, verdicts } = election()
+      const left = leftOut.get(service.key)
       if (left) return { kind: 'refused', refusal: left }
-      const group = election.groups.get(service.key)
-      const verdict = group && election.verdicts.get(group.key)
+      const group = groups.get(service.key)
+      const verdict = group && verdicts.get(group.key)
       return verdict && { kind: 'elected', advertisement, group, verdict }
     },
     routingOf: service => {
       const standing = routes.standingOf(service, endpoints(service))
-      return standing && judge(standing, sharedRoutes(service.key))
+      return standing && judge(standing, sharedRoutes()(service.key))
     },
   }
 }
@@ -99,7 +99,7 @@ export function pictureOf(snapshot: Snapshot, loadBalancerClass: string | undefi
 /** The same cluster if the speaker of this node were gone. */
 export function pictureWithout(picture: Picture, node: string): Picture {
   const speakers = picture.snapshot.speakers.filter(({ lease }) => lease.node !== node)
-  return pictureOf({ ...picture.snapshot, speakers }, picture.loadBalancerClass)
+  return pictureOf({ ...picture.snapshot, speakers }, picture.loadBalancerClass, picture)
 }
 
 /** Speakers by their Leases, as another speaker would see them that has watched for long enough. */
@@ -140,6 +140,11 @@ function electionOf(snapshot: Snapshot, survey: Survey, endpoints: (service: Ser
 
 function slicesByService(slices: readonly EndpointSliceFacts[]): ReadonlyMap<string, readonly EndpointSliceFacts[]> {
   return Map.groupBy(slices, ({ service }) => service ?? '')
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {

@@ -16,11 +16,12 @@ import type { Scene } from './views/scene.ts'
 /*
  * The page's own thread: it watches the cluster and makes the views, so that the controller's decisions never wait for
  * somebody who looks. It lives as long as anybody does. A new look at the cluster is taken when something has changed, at
- * most once a second and for at most a fifth of the time, however large the cluster and however much happens in it.
+ * most twice a second and for at most a fifth of the time, however large the cluster and however much happens in it. What
+ * has not changed since the last look is taken from there.
  */
 
 /** Between two looks. */
-const shortestMs = 1_000
+const shortestMs = 500
 /** A look that took so long is followed by a pause of four times that. */
 const pausePerLook = 4
 /** Without any change: for Leases that are no longer renewed. */
@@ -90,7 +91,7 @@ async function keepLooking(): Promise<void> {
 }
 
 function look(): Scene {
-  const picture = pictureOf(cluster.snapshot(nowMs()), loadBalancerClass)
+  const picture = pictureOf(cluster.snapshot(nowMs()), loadBalancerClass, scene?.picture)
   const status = statusOf(picture)
   return { picture, status, timeLine: history.look(picture, status), trouble: cluster.trouble() }
 }

@@ -1,7 +1,8 @@
 import { ownServices } from '../../cli/status.ts'
+import { includesAddress } from '../../controller/keep.ts'
 import { shownAddresses } from '../../controller/request.ts'
-import type { Service } from '../../kube/service.ts'
-import type { IpFamily } from '../../net/address.ts'
+import type { Condition, Service } from '../../kube/service.ts'
+import { formatAddress, type IpFamily } from '../../net/address.ts'
 import type { AddressRange } from '../../net/range.ts'
 import { announcedCondition } from '../../speaker/condition.ts'
 import { oncePerScene, type Scene } from './scene.ts'
@@ -37,12 +38,24 @@ export const holdingsOf = oncePerScene((scene: Scene): Readonly<Record<IpFamily,
   return { IPv4: sorted('IPv4'), IPv6: sorted('IPv6') }
 })
 
-/** Those that somebody else claims too. */
-export const conflictsOf = oncePerScene((scene: Scene): readonly (Holding & { readonly family: IpFamily })[] =>
-  (['IPv4', 'IPv6'] as const).flatMap(family =>
-    holdingsOf(scene)[family].flatMap(holding => (holding.conflict === undefined ? [] : [{ ...holding, family }])),
-  ),
-)
+/** How many of them somebody else claims too. They are few, so the others are neither collected nor sorted for it. */
+export function countConflicts(scene: Scene): number {
+  const { ledger } = scene.picture
+  const found = new Set<string>()
+  for (const service of ownServices(scene.picture)) {
+    const granted = ledger.grantOf(service.key)?.addresses ?? []
+    const isInUse = announcedOf(service)?.reason === 'AddressInUse'
+    for (const address of shownAddresses(service)) {
+      if (!isInUse && includesAddress(granted, address)) continue
+      if (conflictOf(scene, address, [service]) !== undefined) found.add(formatAddress(address))
+    }
+  }
+  return found.size
+}
+
+function announcedOf({ conditions }: Service): Condition | undefined {
+  return conditions.find(({ type }) => type === announcedCondition)
+}
 
 /** The part of a sorted list that lies in the range, by its indices: from the first to before the second. */
 export function within(holdings: readonly Holding[], { first, last }: AddressRange): readonly [number, number] {
@@ -66,13 +79,13 @@ function conflictOf(
   address: { readonly family: IpFamily; readonly value: bigint },
   services: readonly Service[],
 ): string | undefined {
-  for (const { conditions } of services) {
-    const said = conditions.find(({ type }) => type === announcedCondition)
+  for (const service of services) {
+    const said = announcedOf(service)
     if (said?.reason === 'AddressInUse') return said.message
   }
-  if (!ledger.place(address)) return undefined
-  const holders = new Set(ledger.holdersOf(address).map(({ service }) => service as string))
-  const others = services.filter(({ key }) => !holders.has(key)).map(({ key }) => key)
-  if (others.length === 0) return undefined
-  return `${others.join(', ')} ${others.length === 1 ? 'shows' : 'show'} it too, without the right to share it with ${[...holders].join(', ') || 'anybody'}`
+  const holding = ledger.holdersOf(address)
+  const others = services.filter(({ key }) => !holding.some(({ service }) => service === key)).map(({ key }) => key)
+  if (others.length === 0 || !ledger.place(address)) return undefined
+  const holders = holding.map(({ service }) => service)
+  return `${others.join(', ')} ${others.length === 1 ? 'shows' : 'show'} it too, without the right to share it with ${holders.join(', ') || 'anybody'}`
 }

@@ -1,6 +1,6 @@
 import { isUp } from '../../cli/peers.ts'
 import type { ControllerView, StatusView, TroubledService } from '../../cli/status.ts'
-import { conflictsOf } from './holdings.ts'
+import { countConflicts } from './holdings.ts'
 import { type PoolSummary, poolSummaries } from './pools.ts'
 import type { Scene } from './scene.ts'
 import type { TimeLineEntry } from './time-line.ts'
@@ -61,7 +61,7 @@ export function overviewOf(scene: Scene): Overview {
       up: status.peers.filter(isUp).length,
       bfdDown: status.peers.filter(({ bfd }) => bfd !== undefined && bfd !== 'Up').length,
     },
-    conflicts: conflictsOf(scene).length,
+    conflicts: countConflicts(scene),
     recent: timeLine.filter(({ kind }) => kind !== 'other').slice(0, mostRecent),
     trouble: trouble.slice(0, 5),
   }

@@ -1,9 +1,10 @@
 import { type Explanation, explainService } from '../../cli/explain.ts'
-import { ownServices } from '../../cli/status.ts'
+import { ownServices, type TroubledService } from '../../cli/status.ts'
 import { shownAddresses } from '../../controller/request.ts'
+import type { Service } from '../../kube/service.ts'
 import { formatAddress } from '../../net/address.ts'
 import { announcedCondition } from '../../speaker/condition.ts'
-import { answeringNodes, recordKey } from '../../speaker/layer2/record.ts'
+import { answeringNodes, type OwnershipRecord, recordKey } from '../../speaker/layer2/record.ts'
 import { oncePerScene, type Scene } from './scene.ts'
 
 /** What a Service has: all, an address that nobody announces, or none. */
@@ -110,25 +111,63 @@ function rowsOf({ picture, status }: Scene): readonly Indexed[] {
   const { snapshot, ledger } = picture
   const troubled = new Map(status.troubled.map(trouble => [trouble.service, trouble]))
   return ownServices(picture)
-    .map((service): Indexed => {
-      const trouble = troubled.get(service.key)
-      const said = service.conditions.find(({ type }) => type === announcedCondition)
-      const shown = shownAddresses(service)
-      const published = snapshot.records.get(recordKey(service))?.published
-      const row: ServiceRow = {
-        service: service.key,
-        state: trouble?.what ?? 'announced',
-        addresses: shown.map(formatAddress),
+    .map(service =>
+      indexed({
+        service,
+        trouble: troubled.get(service.key),
         pool: ledger.grantOf(service.key)?.pool,
-        nodes: published ? answeringNodes(published) : [],
-        reason: trouble?.reason ?? said?.reason ?? '',
-        message: trouble?.message ?? said?.message ?? '',
-        since: said?.lastTransitionTime ?? new Date(service.creationTimestampMs).toISOString(),
-      }
-      const words = [row.service, ...row.addresses, row.pool ?? '', ...row.nodes, row.reason]
-      return { row, text: words.join(' ').toLowerCase(), firstAddress: shown[0]?.value }
-    })
+        published: snapshot.records.get(recordKey(service))?.published,
+      }),
+    )
     .sort((one, other) => compare(one.row.service, other.row.service))
+}
+
+/** All that a line is made of. */
+interface Origin {
+  readonly service: Service
+  readonly trouble: TroubledService | undefined
+  readonly pool: string | undefined
+  readonly published: OwnershipRecord['published']
+}
+
+/** The lines of the last scene: of most Services nothing has changed since. */
+const known = new WeakMap<Service, { readonly origin: Origin; readonly made: Indexed }>()
+
+function indexed(origin: Origin): Indexed {
+  const before = known.get(origin.service)
+  if (before && isSameOrigin(before.origin, origin)) return before.made
+  const made = lineOf(origin)
+  known.set(origin.service, { origin, made })
+  return made
+}
+
+/** Services and records never change, but are replaced; what is wrong is said anew in each scene. */
+function isSameOrigin(one: Origin, other: Origin): boolean {
+  return (
+    one.service === other.service &&
+    one.published === other.published &&
+    one.pool === other.pool &&
+    one.trouble?.what === other.trouble?.what &&
+    one.trouble?.reason === other.trouble?.reason &&
+    one.trouble?.message === other.trouble?.message
+  )
+}
+
+function lineOf({ service, trouble, pool, published }: Origin): Indexed {
+  const said = service.conditions.find(({ type }) => type === announcedCondition)
+  const shown = shownAddresses(service)
+  const row: ServiceRow = {
+    service: service.key,
+    state: trouble?.what ?? 'announced',
+    addresses: shown.map(formatAddress),
+    pool,
+    nodes: published ? answeringNodes(published) : [],
+    reason: trouble?.reason ?? said?.reason ?? '',
+    message: trouble?.message ?? said?.message ?? '',
+    since: said?.lastTransitionTime ?? new Date(service.creationTimestampMs).toISOString(),
+  }
+  const words = [row.service, ...row.addresses, row.pool ?? '', ...row.nodes, row.reason]
+  return { row, text: words.join(' ').toLowerCase(), firstAddress: shown[0]?.value }
 }
 
 function compare(one: string, other: string): number {

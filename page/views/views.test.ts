@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { pictureOf } from '../../cli/picture.ts'
-import type { Lists } from '../../cli/snapshot.ts'
+import type { Lists, Snapshot } from '../../cli/snapshot.ts'
 import { statusOf } from '../../cli/status.ts'
 import { formatAddress } from '../../net/address.ts'
 import {
@@ -134,6 +134,7 @@ describe('a pool as a map', () => {
         conflict: expect.stringContaining('shop/younger shows it too'),
       },
     ])
+    expect(overviewOf(scene).conflicts).toBe(2)
   })
 
   test('a part that is none of the pool’s is not shown', () => {
@@ -202,6 +203,23 @@ describe('the list of Services', () => {
     expect(listed({ sort: 'node' })).toEqual(['web', 'api', 'late'])
     expect(listed({ offset: 1, limit: 1 })).toEqual(['late'])
     expect(listed({ offset: 7 })).toEqual([])
+  })
+
+  test('a line follows what it is made of, where its Service has not changed', () => {
+    const lineOf = (changed: Partial<Snapshot>) => {
+      const picture = pictureOf({ ...scene.picture.snapshot, ...changed }, undefined)
+      const [row] = servicesPage({ ...scene, picture, status: statusOf(picture) }, { ...usual, search: 'web' }).rows
+      return row
+    }
+    const { resolved } = scene.picture.snapshot
+    expect(lineOf({})).toMatchObject({ nodes: ['node-2'], pool: 'public', state: 'announced' })
+    expect(lineOf({ records: new Map() })).toMatchObject({ nodes: [], pool: 'public' })
+    expect(lineOf({ resolved: { ...resolved, config: { ...resolved.config, pools: [] } } })?.pool).toBeUndefined()
+    expect(lineOf({})).toMatchObject({ nodes: ['node-2'], pool: 'public' })
+    const { status } = scene
+    const trouble = { service: 'shop/web', what: 'not announced', reason: 'Late', message: 'soon' } as const
+    const troubled = { ...scene, status: { ...status, troubled: [trouble] } }
+    expect(servicesPage(troubled, { ...usual, search: 'web' }).rows).toMatchObject([{ state: 'not announced' }])
   })
 
   test('one Service is what the command line explains', () => {
