@@ -3,24 +3,27 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { plain } from '../../cli/paint.ts'
 import { createProgram } from '../../cli/program.ts'
+import { pages, readPage, root } from './pages.ts'
 
-/* docs/cli.md beside the program: what it shows is what the program's tests make of it. */
+/* docs/cli.md and the README beside the program: what they show is what the program's tests make of it. */
 
-const root = join(import.meta.dirname, '../..')
-const page = readFileSync(join(root, 'docs/cli.md'), 'utf8')
+const page = readPage('docs/cli.md')
+
+describe('what the pages show of kubectl berth', () => {
+  const shown = pages().flatMap(page =>
+    Array.from(readPage(page).matchAll(/<!-- golden: (\S+) -->\n```\n([^]*?)```/g), ([, name = '', text]) => {
+      return [page, name, text] as const
+    }),
+  )
+
+  test('is there', () => expect(new Set(shown.map(([page]) => page))).toEqual(new Set(['README.md', 'docs/cli.md'])))
+
+  test.each(shown)('%s shows %s word for word', (_, name, text) => {
+    expect(text).toBe(readFileSync(join(root, 'test/cli/golden', name), 'utf8'))
+  })
+})
 
 describe('docs/cli.md', () => {
-  const shown = Array.from(page.matchAll(/<!-- golden: (\S+) -->\n```\n([^]*?)```/g), ([, name = '', text]) => [
-    name,
-    text,
-  ])
-
-  test('shows outputs', () => expect(shown.length).toBeGreaterThan(1))
-
-  test.each(shown)('%s is shown word for word', (name, text) => {
-    expect(text).toBe(readFileSync(join(root, 'test/cli/golden', name ?? ''), 'utf8'))
-  })
-
   test('names every option that is in an example', () => {
     const options = new Set(
       program().commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short])),
