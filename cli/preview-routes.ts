@@ -1,7 +1,8 @@
 import { shownAddresses } from '../controller/request.ts'
+import { isInternal } from '../crds/parse-bgp-peer.ts'
 import { formatAddress } from '../net/address.ts'
 import { wellKnownCommunities } from '../speaker/bgp/community.ts'
-import { formatPrefix, type Route } from '../speaker/bgp/route.ts'
+import { defaultLocalPref, formatPrefix, type Route } from '../speaker/bgp/route.ts'
 import { formatRefusal } from '../speaker/refusal.ts'
 import { planRoutes, type RoutePlan } from '../speaker/routing/route-plan.ts'
 import type { Picture } from './picture.ts'
@@ -34,7 +35,7 @@ export function routeChanges({ before, after, plans }: RoutedPair): readonly Rou
   const { before: earlier, after: now } = plans
   const found = new Map<string, Told>()
   for (const node of new Set([...earlier.keys(), ...now.keys()])) {
-    for (const told of toldOtherwise(node, earlier.get(node), now.get(node))) {
+    for (const told of toldOtherwise(node, speakerAt(before, node, earlier), speakerAt(after, node, now))) {
       const id = `${told.prefix} ${told.effect} ${told.attributes.join()} ${told.peer}`
       const known = found.get(id)
       found.set(id, known ? { ...known, nodes: [...known.nodes, ...told.nodes] } : told)
@@ -79,11 +80,24 @@ export function plansOf(picture: Picture, assumeSpeakers: boolean): RoutePlans {
   )
 }
 
-function toldOtherwise(node: string, before: RoutePlan | undefined, after: RoutePlan | undefined): readonly Told[] {
-  const peers = new Set([...(before?.routesByPeer.keys() ?? []), ...(after?.routesByPeer.keys() ?? [])])
+/** What a node tells its peers, and how it is with them. */
+interface Speaking {
+  readonly plan: RoutePlan | undefined
+  /** The peers that are of the AS that they see the node use. */
+  readonly internal: ReadonlySet<string>
+}
+
+function speakerAt({ snapshot }: Picture, node: string, plans: RoutePlans): Speaking {
+  const { bgpPeers } = snapshot.resolved.config
+  return { plan: plans.get(node), internal: new Set(bgpPeers.filter(isInternal).map(({ name }) => name)) }
+}
+
+function toldOtherwise(node: string, before: Speaking, after: Speaking): readonly Told[] {
+  const peers = new Set([before, after].flatMap(({ plan }) => [...(plan?.routesByPeer.keys() ?? [])]))
   return [...peers].flatMap(peer => {
-    const [earlier, now] = [before, after].map(plan => {
-      return new Map(plan?.routesByPeer.get(peer)?.map(route => [formatPrefix(route.prefix), route]))
+    const [earlier, now] = [before, after].map(({ plan, internal }) => {
+      const heard = (route: Route) => [formatPrefix(route.prefix), attributesOf(route, internal.has(peer))] as const
+      return new Map(plan?.routesByPeer.get(peer)?.map(heard))
     })
     const prefixes = new Set([...(earlier?.keys() ?? []), ...(now?.keys() ?? [])])
     return [...prefixes].flatMap((prefix): readonly Told[] => {
@@ -97,15 +111,20 @@ function toldOtherwise(node: string, before: RoutePlan | undefined, after: Route
   })
 }
 
-/** What is said of a route, attribute by attribute, as the fields of a BGPAdvertisement are called. */
-function attributesOf(route: Route | undefined): ReadonlyMap<string, string> {
-  if (!route) return new Map()
-  const { localPref, multiExitDisc, prepend, communities, largeCommunities, linkBandwidth } = route
+/** Attributes of a route by the names of the fields of a BGPAdvertisement. */
+type Attributes = ReadonlyMap<string, string>
+
+/**
+ * What a peer hears of a route: LOCAL_PREF only within an AS, where it must not be missing; the path only outside of it
+ * (RFC 4271 §5.1.2, §5.1.5). A field that a peer does not hear of changes nothing for it.
+ */
+function attributesOf(route: Route, toOwnAs: boolean): Attributes {
+  const { localPref = defaultLocalPref, multiExitDisc, prepend, communities, largeCommunities, linkBandwidth } = route
   const large = largeCommunities.map(one => `large:${one.globalAdministrator}:${one.data1}:${one.data2}`)
   const all: readonly (readonly [string, string])[] = [
-    ['localPref', localPref === undefined ? '' : String(localPref)],
+    ['localPref', toOwnAs ? String(localPref) : ''],
     ['med', multiExitDisc === undefined ? '' : String(multiExitDisc)],
-    ['asPathPrepend', prepend === 0 ? '' : String(prepend)],
+    ['asPathPrepend', toOwnAs || prepend === 0 ? '' : String(prepend)],
     ['communities', [...communities.map(wordCommunity), ...large].join(' ')],
     ['link bandwidth', linkBandwidth === undefined ? '' : `${(linkBandwidth * 8) / 1_000_000} Mbit/s`],
   ]
@@ -117,13 +136,12 @@ function wordCommunity(community: number): string {
   return name ?? `${community >>> 16}:${community & 0xffff}`
 }
 
-function differences(was: Route | undefined, is: Route): readonly string[] {
-  const [before, after] = [attributesOf(was), attributesOf(is)]
-  if (!was) return Array.from(after, ([name, text]) => `${name} ${text}`)
-  const names = new Set([...before.keys(), ...after.keys()])
+function differences(was: Attributes | undefined, is: Attributes): readonly string[] {
+  if (!was) return Array.from(is, ([name, text]) => `${name} ${text}`)
+  const names = new Set([...was.keys(), ...is.keys()])
   return [...names]
-    .filter(name => before.get(name) !== after.get(name))
-    .map(name => `${name} ${before.get(name) ?? 'unset'} → ${after.get(name) ?? 'unset'}`)
+    .filter(name => was.get(name) !== is.get(name))
+    .map(name => `${name} ${was.get(name) ?? 'unset'} → ${is.get(name) ?? 'unset'}`)
 }
 
 function servicesByPrefix(plans: RoutePlans): ReadonlyMap<string, ReadonlySet<string>> {

@@ -1,3 +1,4 @@
+import type { BFDProfile } from '../crds/config.ts'
 import { type NodePeer, type Password, peersOfNode } from '../speaker/routing/peers.ts'
 import type { Picture } from './picture.ts'
 import type { RoutedPair } from './preview-routes.ts'
@@ -63,8 +64,15 @@ function changeOf(
   if (was?.settings && !is?.settings) return { effect: 'ends', why: is?.problem ?? '' }
   const settings = differing(was?.settings, is?.settings)
   if (settings.length > 0) return { effect: 'restarts', why: settings.join(', ') }
-  const profile = differing(was?.profile ?? {}, is?.profile ?? {})
-  return profile.length > 0 ? { effect: 'bfd', why: profile.join(', ') } : undefined
+  const watch = is?.settings ? differing(watchOf(was?.profile), watchOf(is.profile)) : []
+  return watch.length > 0 ? { effect: 'bfd', why: watch.join(', ') } : undefined
+}
+
+/** What of a profile BFD goes by: neither what it is called, nor its echo packets, which there are none of. */
+function watchOf(profile: BFDProfile | undefined): object {
+  if (!profile) return {}
+  const { name: _, echoIntervalMs: __, echoMode: ___, ...watch } = profile
+  return watch
 }
 
 /** The names of the fields that differ. */

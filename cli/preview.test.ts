@@ -64,12 +64,13 @@ describe('preview', () => {
   })
 
   test('advertisements and sessions that change', async () => {
-    const spec = { communities: ['65000:1', 'large:65000:1:2'], localPref: 200, ipAddressPools: ['public', 'nowhere'] }
+    const values = { communities: ['65000:1', 'large:65000:1:2'], localPref: 200, med: 50 }
+    const spec = { ...values, ipAddressPools: ['public', 'nowhere'] }
     const preview = previewed([
       remove('L2Advertisement/all'),
       apply(config('BGPAdvertisement', 'all', spec)),
       apply(config('BGPPeer', 'r1', { myASN: 64512, peerASN: 64513, peerAddress: '198.51.100.1', holdTime: '30s' })),
-      apply(config('BGPPeer', 'r2', { myASN: 64512, peerASN: 64513, peerAddress: '198.51.100.2' })),
+      apply(config('BGPPeer', 'r2', { myASN: 64512, peerASN: 64512, peerAddress: '198.51.100.2' })),
     ])
     await expect(previewText(preview, plain, { wide: false })).toMatchFileSnapshot(golden('preview-announcements.txt'))
   })
@@ -142,6 +143,35 @@ describe('preview', () => {
       { service: 'shop/api', effect: 'readdressed', after: { addresses: ['192.0.2.1 on eth0'] } },
       { service: 'shop/web', effect: 'readdressed' },
     ])
+  })
+
+  test('of a route only what its router hears counts: LOCAL_PREF in our AS, the path in others', () => {
+    const with64512 = config('BGPPeer', 'r1', { myASN: 64512, peerASN: 64512, peerAddress: '198.51.100.1' })
+    const changes = (spec: object, peer: object) => {
+      const { routes, affected } = previewed([apply(config('BGPAdvertisement', 'all', spec))], { bgpPeers: [peer] })
+      expect(affected).toEqual(routes.length > 0 ? ['shop/api', 'shop/web'] : [])
+      return routes.map(({ attributes }) => attributes.join())
+    }
+    expect(changes({ localPref: 200 }, bgpPeer)).toEqual([])
+    expect(changes({ localPref: 200 }, with64512)).toEqual(Array(2).fill('localPref 100 → 200'))
+    // Which is what it has been told all along.
+    expect(changes({ localPref: 100 }, with64512)).toEqual([])
+    expect(changes({ asPathPrepend: 2 }, with64512)).toEqual([])
+    expect(changes({ asPathPrepend: 2 }, bgpPeer)).toEqual(Array(2).fill('asPathPrepend unset → 2'))
+  })
+
+  test('a BFDProfile that says the same under another name watches no session otherwise', () => {
+    const peer = (bfdProfile: string) => {
+      return config('BGPPeer', 'r1', { myASN: 64512, peerASN: 64513, peerAddress: '198.51.100.1', bfdProfile })
+    }
+    const bfdProfiles = [config('BFDProfile', 'one', {}), config('BFDProfile', 'other', { echoInterval: 60 })]
+    const change = (...steps: readonly object[]) =>
+      previewed(steps.map(apply), { bgpPeers: [peer('one')], bfdProfiles }).sessions
+    expect(change(peer('other'))).toEqual([])
+    expect(change(peer('other'), config('BFDProfile', 'other', { detectMultiplier: 5 }))).toMatchObject([
+      { peer: 'r1', effect: 'bfd', why: 'detectMultiplier' },
+    ])
+    expect(change(peer('none'))).toMatchObject([{ peer: 'r1', effect: 'bfd', services: [] }])
   })
 
   test('labels of a namespace and wishes of a Service count too', () => {

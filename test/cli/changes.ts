@@ -8,7 +8,8 @@ import { applyStep, type ObjectName, type Step } from '../../cli/change.ts'
 
 export const namespace = 'berth-system'
 
-const names = ['a', 'b', 'c', 'd']
+/** Names of pools. */
+export const names = ['a', 'b', 'c', 'd'] as const
 const addresses = fc.subarray(
   [
     '192.0.2.0/30',
@@ -21,8 +22,10 @@ const addresses = fc.subarray(
   ],
   { minLength: 1, maxLength: 4 },
 )
-const labels = fc.constantFrom<Record<string, string>>({}, { app: 'web' }, { app: 'api' })
-const selectors = fc.constantFrom([{ matchLabels: { app: 'web' } }], [{ matchLabels: { app: 'none' } }])
+/** Labels of Services. */
+export const labels = fc.constantFrom<Record<string, string>>({}, { app: 'web' }, { app: 'api' })
+/** Selectors of Services. */
+export const selectors = fc.constantFrom([{ matchLabels: { app: 'web' } }], [{ matchLabels: { app: 'none' } }])
 const allocation = fc.record(
   {
     priority: fc.constantFrom(5, 10),
@@ -36,11 +39,12 @@ const poolSpec = fc.record({
   addresses,
   autoAssign: fc.constantFrom(true, true, true, false),
   avoidBuggyIPs: fc.constantFrom(false, false, true),
-  serviceAllocation: fc.option(allocation, { nil: undefined, freq: 1 }),
+  // One in two: where fc.option says freq: 1 it makes nothing but nil.
+  serviceAllocation: fc.option(allocation, { nil: undefined, freq: 2 }),
 })
 /** Version and kind of an object of Berth's. */
 export const berthKind = (kind: string) => ({ apiVersion: 'berth.dev/v1beta1', kind })
-const pool = fc
+export const pool = fc
   .tuple(fc.constantFrom(...names), poolSpec)
   .map(([name, spec]) => ({ ...berthKind('IPAddressPool'), metadata: { name, namespace }, spec }))
 const advertisement = fc
@@ -65,11 +69,12 @@ const families = fc.constantFrom(
   { ipFamilyPolicy: 'PreferDualStack' },
   { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv6', 'IPv4'] },
 )
-const place = fc.record({
+/** Where Services are, and what they are called. */
+export const place = fc.record({
   namespace: fc.constantFrom('default', 'shop', 'bank'),
   name: fc.constantFrom('s0', 's1', 's2', 's3', 's4'),
 })
-const service = fc
+export const service = fc
   .record({
     place,
     labels,
@@ -89,7 +94,8 @@ const service = fc
       ...families,
     },
   }))
-const wish = fc.tuple(place, annotations, labels).map(([place, annotations, labels]) => ({
+/** What a Service asks for, and its labels. */
+export const wish = fc.tuple(place, annotations, labels).map(([place, annotations, labels]) => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { ...place, annotations, labels },
@@ -102,9 +108,11 @@ const team = fc
   .tuple(fc.constantFrom('default', 'shop', 'bank'), fc.constantFrom('a', 'b', 'none'))
   .map(([name, team]) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } }))
 
-const apply = (object: fc.Arbitrary<object>): fc.Arbitrary<Step> => object.map(made => stepOf(made))
-const remove = (name: fc.Arbitrary<ObjectName>): fc.Arbitrary<Step> => name.map(name => ({ kind: 'remove', name }))
-const removals = {
+export const apply = (object: fc.Arbitrary<object>): fc.Arbitrary<Step> => object.map(made => stepOf(made))
+export const remove = (name: fc.Arbitrary<ObjectName>): fc.Arbitrary<Step> =>
+  name.map(name => ({ kind: 'remove', name }))
+/** What may be removed. */
+export const removals = {
   pool: fc.constantFrom(...names).map((name): ObjectName => ({ kind: 'IPAddressPool', namespace, name })),
   service: place.map((place): ObjectName => ({ kind: 'Service', ...place })),
 }
@@ -136,7 +144,7 @@ export interface Turn {
   readonly change: readonly Step[]
 }
 
-/** So many turns, the same for the same seed. */
+/** So many turns of pools, Services and namespaces, the same for the same seed. */
 export function turns(seed: number, count: number): readonly Turn[] {
   return fc.sample(turn, { seed, numRuns: count })
 }
