@@ -5,7 +5,8 @@ import type { KubeNode } from '../kube/node.ts'
  * a node is to say that no new pods are wanted there, and nothing of its traffic (Kubernetes itself no longer takes such
  * nodes out of cloud load balancers). A move loses no packet, but connections that kube-proxy has translated on one node
  * are unknown on another, so a node that is only cordoned for a while would break them for nothing. And a speaker that
- * is stopped hands over without loss anyhow. Who drains nodes in order to switch them off chooses `cordon`.
+ * is stopped hands over without loss anyhow. Who drains nodes in order to switch them off chooses `cordon`. By BGP such a node
+ * asks its routers to prefer others for as long as it is drained (GRACEFUL_SHUTDOWN, routing/router.ts).
  */
 
 /** What makes a node a drained one. */

@@ -17,7 +17,7 @@ export interface SpeakerFlags {
   readonly renewPeriodSeconds: number
   /** How long a speaker that stops waits for others to take its addresses. */
   readonly handOverTimeoutSeconds: number
-  /** How long routers have to find other ways before a speaker that stops ends its BGP sessions. */
+  /** How long routers have to find other ways before a speaker that stops ends its BGP sessions, or a node that is taken out of use withdraws its routes. */
   readonly bgpDwellSeconds: number
   /** A file with the secret that all speakers share; without it their Leases alone tell who lives. */
   readonly speakerKeyFile: string | undefined
@@ -26,7 +26,7 @@ export interface SpeakerFlags {
   /** Between two BFD packets of speakers, and how many may be missing. */
   readonly speakerIntervalMs: number
   readonly speakerMultiplier: number
-  /** Which nodes hand their layer 2 addresses over: this speaker's, where the policy says so. */
+  /** Which nodes hand their layer 2 addresses over and are the routers' last choice: this speaker's, where the policy says so. */
   readonly drain: DrainPolicy
   /** Where kube-proxy of this node says how it is; undefined = it is not asked. */
   readonly kubeProxyHealthz: URL | undefined
@@ -57,7 +57,7 @@ const program = {
     },
     'bgp-dwell-seconds': {
       hint: 'SECONDS',
-      text: 'how long routers have, once told of a stop, until the BGP sessions end; 0 = no time (default 2)',
+      text: 'how long routers have, once told that this speaker stops or its node is taken out of use, until its BGP sessions end or its routes are withdrawn; 0 = no time (default 2)',
     },
     'speaker-key-file': {
       hint: 'FILE',
@@ -74,7 +74,7 @@ const program = {
     },
     drain: {
       hint: 'WHEN',
-      text: 'when this node hands its layer 2 addresses over: never, or any of cordon and taints (KEY, KEY:EFFECT, KEY=VALUE:EFFECT), with commas (default never)',
+      text: 'when this node hands its layer 2 addresses over, and asks BGP routers to prefer others: never, or any of cordon and taints (KEY, KEY:EFFECT, KEY=VALUE:EFFECT), with commas (default never)',
     },
     'kube-proxy-healthz': {
       hint: 'URL',

@@ -159,6 +159,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     setBfdSessions: sessions => wire.send({ kind: 'bfd', sessions }),
     interfaces: () => interfaces ?? [],
     dwellMs: Math.min(options.bgpDwellSeconds, options.handOverTimeoutSeconds) * 1000,
+    isDrained: () => drained() !== undefined,
     onChange: () => recorder.update(),
     log,
   })
@@ -176,9 +177,13 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   /** Told in the Lease, so that all speakers go by the same, whatever their own flags are. */
   function reluctance(): Reluctance | undefined {
     if (!proxyWatch.isHealthy()) return { kind: 'proxyUnhealthy' }
-    const own = sources.nodes.get(node)
-    const by = own && drainedBy(own, options.drain)
+    const by = drained()
     return by === undefined ? undefined : { kind: 'drained', by }
+  }
+
+  function drained(): string | undefined {
+    const own = sources.nodes.get(node)
+    return own && drainedBy(own, options.drain)
   }
 
   /** The watches whose first list this part of the speaker waits for. */
@@ -260,7 +265,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       JSON.stringify(before?.labels) === JSON.stringify(after?.labels) &&
       before?.internalIPs.join() === after?.internalIPs.join()
     if (!same) wakeBoth('configuration')
-    if ((after ?? before)?.name === node && interfaces) members.tellFacts()
+    if ((after ?? before)?.name === node) {
+      if (interfaces) members.tellFacts()
+      // It may be drained now.
+      router.wake()
+    }
     if (before?.internalIPs.join() !== after?.internalIPs.join()) feed.tellMembers()
   })
   sources.services.subscribe(({ before, after }) => {

@@ -75,11 +75,11 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     await kubectl(['patch', 'service', name, '--subresource=status', '--type=merge', '-p', patch])
   }
 
-  const setEndpoints = async (service: string, count: number): Promise<void> => {
+  const setEndpoints = async (service: string, count: number, nodeName = 'node-1'): Promise<void> => {
     const metadata = { name: `${service}-1`, labels: { 'kubernetes.io/service-name': service } }
     const endpoints = Array.from({ length: count }, (_, index) => ({
       addresses: [`10.244.1.${10 + index}`],
-      nodeName: 'node-1',
+      nodeName,
     }))
     const slice = { metadata, addressType: 'IPv4', ports: [{ port: 80 }], endpoints }
     await kubectl(['apply', '-f', '-'], { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...slice })
@@ -271,6 +271,42 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     expect(await left).toBe(0)
     // What a router that would keep the routes of a restart takes for good (RFC 8538).
     expect(await router.neighbour()).toMatch(/Hard Reset.*"Berth is stopping on node node-1"/)
+  })
+
+  test('a node that is excluded by its label warns FRR, withdraws at once what it has no endpoint for, and the rest after the dwell', async () => {
+    const router = await startRouter(frr, 'first')
+    await createService('local', ['203.0.113.3'])
+    await kubectl(['patch', 'service', 'local', '--type=merge', '-p', '{"spec":{"externalTrafficPolicy":"Local"}}'])
+    await setEndpoints('local', 1)
+    await applyPeer('router', machine('first'))
+    await speaker('--bgp-dwell-seconds', '12', '--hand-over-timeout', '12')
+    await hears(router, '203.0.113.1/32', '203.0.113.3/32')
+    const label = 'node.kubernetes.io/exclude-from-external-load-balancers'
+    const warned = async (count: number) =>
+      await until(
+        `GRACEFUL_SHUTDOWN for ${count} routes`,
+        () => router.routes(),
+        routes =>
+          routes.length === count && routes.every(({ communities }) => communities.includes('graceful-shutdown')),
+        patienceMs,
+      )
+    onTestFinished(async () => {
+      await kubectl(['label', 'node', 'node-1', `${label}-`])
+      await kubectl(['delete', 'service', 'local'])
+    })
+    const beganMs = performance.now()
+    await kubectl(['label', 'node', 'node-1', `${label}=`])
+    await warned(2)
+    await setEndpoints('local', 1, 'elsewhere')
+    expect(await warned(1)).toMatchObject([{ prefix: '203.0.113.1/32' }])
+    expect(performance.now() - beganMs).toBeLessThan(12_000)
+    await hears(router)
+    expect(performance.now() - beganMs).toBeGreaterThan(11_900)
+    expect(await router.isEstablished()).toBe(true)
+    await kubectl(['label', 'node', 'node-1', `${label}-`])
+    await hears(router, '203.0.113.1/32')
+    expect(await router.routes()).toMatchObject([{ communities: [] }])
+    await kubectl(['delete', 'endpointslice', 'local-1'])
   })
 
   test('a node that gets its IPv6 address after the session stands announces its IPv6 routes then', async () => {

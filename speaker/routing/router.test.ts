@@ -4,13 +4,14 @@ import type { BFDProfile, BGPPeer, Config } from '../../crds/config.ts'
 import type { KubeNode } from '../../kube/node.ts'
 import type { Service, ServiceEndpoints } from '../../kube/service.ts'
 import { createStore } from '../../kube/store.ts'
+import { excludeLabel } from '../advertisements.ts'
 import type { BfdSessionSettings } from '../bfd/messages.ts'
 import { formatNotification } from '../bgp/notification.ts'
 import { formatPrefix, type Route } from '../bgp/route.ts'
 import type { ConfiguredPeer } from '../bgp/settings.ts'
 import type { Bgp, BgpOptions, Farewell } from '../bgp/speaker.ts'
 import type { PeerStatus } from '../bgp/status.ts'
-import { endpointsOn, pool, service } from '../test-values.ts'
+import { endpointsOn, labelled, pool, service } from '../test-values.ts'
 import type { Password } from './peers.ts'
 import { createRouter, type Router, type RouterOptions } from './router.ts'
 import { bgpAdvertisement, bgpPeer } from './test-routing.ts'
@@ -77,6 +78,7 @@ interface Scene {
   readonly services: { put(service: Service): void }
   /** The node is taken out of use. */
   cordon(): void
+  relabel(labels: KubeNode['labels']): void
 }
 
 function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Scene {
@@ -86,7 +88,7 @@ function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Sc
   const opened: Told[] = []
   const bfdSessions: (readonly BfdSessionSettings[])[] = []
   const followed: ReadonlySet<string>[] = []
-  let version = 0
+  let version = 10
   const scene: Omit<Scene, 'router'> = {
     opened,
     bfdSessions,
@@ -105,6 +107,7 @@ function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Sc
       put: one => services.observe({ ...one, resourceVersion: `${++version}`, value: one }),
     },
     cordon: () => nodes.observe({ ...ownNode, resourceVersion: '2', value: { ...ownNode, unschedulable: true } }),
+    relabel: labels => nodes.observe({ ...ownNode, resourceVersion: `${++version}`, value: { ...ownNode, labels } }),
   }
   const router = createRouter({
     node: 'a',
@@ -116,6 +119,7 @@ function setUp(peers: readonly BGPPeer[], more: Partial<RouterOptions> = {}): Sc
     setBfdSessions: sessions => bfdSessions.push(sessions),
     interfaces: () => [],
     dwellMs: 0,
+    isDrained: () => false,
     onChange: () => {},
     log: pino({ level: 'silent' }),
     ...more,
@@ -340,6 +344,89 @@ describe('BFD', () => {
     expect(scene.router.view().peers.map(one => one.bfd?.state)).toEqual(['Up', 'Up'])
     scene.router.takeBfd(bfd({ name: 'r1', state: 'Down', remote: undefined }))
     expect(told.resets).toHaveLength(2)
+  })
+})
+
+describe('a node that is taken out of use', () => {
+  const last = (told: Told, peer: string) => told.routes.get(peer)?.map(({ communities }) => communities.join())
+
+  async function standing(more: Partial<RouterOptions> = {}): Promise<{ scene: Scene; told: Told }> {
+    const peers = [bgpPeer('r1'), bgpPeer('r2', { nodeSelectors: [labelled('rack', '1')], peerPort: 1179, vrf: 'red' })]
+    const scene = setUp(peers, { dwellMs: 100, ...more })
+    scene.relabel({ rack: '1' })
+    scene.router.wake('configuration')
+    const told = await bgpWith(scene, 2)
+    await vi.waitFor(() => expect([last(told, 'r1'), last(told, 'r2')]).toEqual([[''], ['']]), soon)
+    return { scene, told }
+  }
+
+  test('warns its routers, and withdraws after the dwell; its sessions stay', async () => {
+    const { scene, told } = await standing()
+    const beganMs = performance.now()
+    scene.relabel({ rack: '1', [excludeLabel]: '' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual([`${gracefulShutdown}`]), soon)
+    expect(scene.router.view().plan?.peersByService.size).toBe(0)
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toEqual([]), soon)
+    expect(performance.now() - beganMs).toBeGreaterThanOrEqual(99)
+    expect(told.peers.map(({ name }) => name)).toEqual(['r1', 'r2'])
+  })
+
+  test('and takes it back when it is put into use again', async () => {
+    const { scene, told } = await standing({ dwellMs: 60_000 })
+    scene.relabel({ rack: '1', [excludeLabel]: '' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual([`${gracefulShutdown}`]), soon)
+    scene.relabel({ rack: '1' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual(['']), soon)
+  })
+
+  test('withdraws at once what has no endpoint any more', async () => {
+    const { scene, told } = await standing({ dwellMs: 60_000 })
+    scene.services.put(service('mail', ['203.0.113.2']))
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toHaveLength(2), soon)
+    scene.relabel({ rack: '1', [excludeLabel]: '' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual([`${gracefulShutdown}`, `${gracefulShutdown}`]), soon)
+    scene.endpoints = endpointsOn()
+    scene.router.wake({ service: 'shop/mail' })
+    await vi.waitFor(() => expect(prefixes(told, 'r1')).toEqual(['203.0.113.1/32']), soon)
+  })
+
+  test('ends the session with a router that it is not to have any more, after the dwell', async () => {
+    const { scene, told } = await standing()
+    scene.relabel({ rack: '2' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r2')).toEqual([`${gracefulShutdown}`]), soon)
+    expect(last(told, 'r1')).toEqual([''])
+    expect(told.peers.map(({ name }) => name)).toEqual(['r1', 'r2'])
+    await bgpWith(scene, 1)
+    expect(told.peers.map(({ name }) => name)).toEqual(['r1'])
+  })
+
+  test('has the dwell as well where its speaker stops meanwhile', async () => {
+    const { scene, told } = await standing()
+    for (const peer of ['r1', 'r2']) stand(told, peer)
+    scene.relabel({ rack: '1', [excludeLabel]: '' })
+    scene.router.wake('configuration')
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual([`${gracefulShutdown}`]), soon)
+    const beganMs = performance.now()
+    await scene.router.leave()
+    expect(performance.now() - beganMs).toBeGreaterThanOrEqual(99)
+  })
+
+  test('that is drained as the admin defines it goes on, as the last choice', async () => {
+    let drained = false
+    const { scene, told } = await standing({ isDrained: () => drained, dwellMs: 0 })
+    drained = true
+    scene.router.wake()
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual([`${gracefulShutdown}`]), soon)
+    expect(scene.router.view().plan?.peersByService.size).toBe(1)
+    drained = false
+    scene.router.wake()
+    await vi.waitFor(() => expect(last(told, 'r1')).toEqual(['']), soon)
   })
 })
 

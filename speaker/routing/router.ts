@@ -1,4 +1,6 @@
 import type { Logger } from 'pino'
+import type { Config } from '../../crds/config.ts'
+import type { KubeNode } from '../../kube/node.ts'
 import type { ServiceEndpoints, ServiceKey } from '../../kube/service.ts'
 import { sleep } from '../../kube/task.ts'
 import type { BfdSessionSettings, BfdSessionStatus } from '../bfd/messages.ts'
@@ -10,6 +12,15 @@ import { createLoop, type LoopState } from '../loop.ts'
 import type { Sources } from '../sources.ts'
 import type { NetworkInterface } from '../wire/messages.ts'
 import { createBfdWishes } from './bfd-wishes.ts'
+import {
+  type Departures,
+  depart,
+  nextDepartureMs,
+  nothingDeparts,
+  partingWorld,
+  type Saying,
+  sayingOf,
+} from './departure.ts'
 import type { Passwords } from './passwords.ts'
 import { type NodePeer, peersOfNode, secretsOfNode } from './peers.ts'
 import { formatConflict } from './route-conflicts.ts'
@@ -23,7 +34,8 @@ import { type RoutingSurvey, routingSurveyOf } from './routes.ts'
  *     stores ─→ peersOfNode ─→ sessions ─→ bgp.configure ─→ status ─┬─→ view (status objects, metrics)
  *          └──→ planRoutes ──→ routes ──────────┘                  └─→ BFD sessions ─→ wire thread ─→ takeBfd ─→ bgp.reset
  *
- * A node that no BGPPeer selects opens nothing, and BGP's code is not even read.
+ * A node that no BGPPeer selects opens nothing, and BGP's code is not even read. One that is taken out of use says for a
+ * while longer what it said, as the last that is heard of it: departure.ts.
  */
 
 /** What this node says to its routers and hears of them. */
@@ -70,9 +82,21 @@ export interface RouterOptions {
   readonly interfaces: () => readonly NetworkInterface[]
   /** How long routers have, once told that this node is about to go, to find other ways. */
   readonly dwellMs: number
+  /** Others are to be preferred to this node for as long as this is so. */
+  readonly isDrained: () => boolean
   /** The view is another. */
   readonly onChange: () => void
   readonly log: Logger
+}
+
+/** What a node that departs goes by, and says. */
+interface Parting {
+  readonly world: { readonly config: Config; readonly node: KubeNode }
+  readonly survey: RoutingSurvey
+  /** Made by this survey; undefined: not yet. */
+  plan: RoutePlan | undefined
+  /** Made by the one before. */
+  readonly before: RoutePlan | undefined
 }
 
 const noSecrets: ReadonlySet<string> = new Set()
@@ -88,6 +112,10 @@ export function createRouter(options: RouterOptions): Router {
   let peers: readonly NodePeer[] = []
   let plan: RoutePlan | undefined
   let farewell: RoutePlan | undefined
+  let departures = nothingDeparts
+  /** While the node departs: the rules as if it did not. */
+  let parting: Parting | undefined
+  let saying: Saying | undefined
   let lastView: RouterView | undefined
   let toldProblems: ReadonlyMap<string, string> = new Map()
   /** Peers that agreed to graceful restart: they keep our routes, so nothing is said of our going. */
@@ -107,6 +135,7 @@ export function createRouter(options: RouterOptions): Router {
   function run(): boolean {
     const known = options.known()
     if (known === 'nothing') return false
+    settleDepartures(performance.now())
     settlePeers()
     if (known === 'everything') settleRoutes()
     apply()
@@ -114,9 +143,39 @@ export function createRouter(options: RouterOptions): Router {
     return true
   }
 
+  function settleDepartures(nowMs: number): void {
+    const dueMs = nextDepartureMs(departures)
+    if (!survey || (dueMs !== undefined && dueMs <= nowMs)) {
+      const own = sources.nodes.get(node)
+      const config = sources.config()
+      const before = departures
+      departures = own ? depart(before, config, own, { nowMs, dwellMs: options.dwellMs }) : nothingDeparts
+      tellDepartures(before)
+      parting = own && nextDepartureMs(departures) !== undefined ? partingOf(config, own, parting) : undefined
+    }
+    const nextMs = nextDepartureMs(departures)
+    if (nextMs !== undefined) loop.runAt(nextMs)
+  }
+
+  function partingOf(config: Config, own: KubeNode, before: Parting | undefined): Parting {
+    const world = partingWorld(departures, config, own)
+    const survey = routingSurveyOf({ config: world.config, nodes: new Map([[node, world.node]]) })
+    return { world, survey, plan: undefined, before: before?.plan ?? before?.before }
+  }
+
+  function tellDepartures(before: Departures): void {
+    const advertisements = [...departures.advertisements.keys()].filter(name => !before.advertisements.has(name))
+    const peers = [...departures.peers.keys()].filter(name => !before.peers.has(name))
+    if (advertisements.length + peers.length === 0) return
+    log.info(
+      { advertisements, peers, dwellMs: options.dwellMs },
+      'this node is taken out of use: routers are told first',
+    )
+  }
+
   function settlePeers(): void {
-    const own = sources.nodes.get(node)
-    const config = sources.config()
+    const own = parting?.world.node ?? sources.nodes.get(node)
+    const config = parting?.world.config ?? sources.config()
     const secrets = own ? secretsOfNode(config, own) : noSecrets
     passwords.follow(secrets)
     const known = passwords.known()
@@ -141,11 +200,19 @@ export function createRouter(options: RouterOptions): Router {
       nodes: new Map(Array.from(sources.nodes.values(), one => [one.name, one])),
     })
     const before = plan
-    plan = planRoutes({ survey, services: services(only), only, node, leaving: false, before })
+    plan = planRoutes({ survey, services: services(only), only, node, leaving: options.isDrained(), before })
     tellConflicts(plan, before)
-    if (phase !== 'leaving') return
-    const changed = farewell && only
-    farewell = planRoutes({ survey, services: services(changed), only: changed, node, leaving: true, before: farewell })
+    if (phase === 'leaving') farewell = planFarewell(survey, farewell && only, farewell)
+    if (parting) parting.plan = planFarewell(parting.survey, parting.plan && only, parting.plan ?? parting.before)
+    saying = sayingOf(farewell ?? plan, parting?.plan, saying)
+  }
+
+  function planFarewell(
+    survey: RoutingSurvey,
+    only: ReadonlySet<ServiceKey> | undefined,
+    before: RoutePlan | undefined,
+  ): RoutePlan {
+    return planRoutes({ survey, services: services(only), only, node, leaving: true, before })
   }
 
   /** Each once for as long as it lasts; the condition of a Service knows only of those within itself. */
@@ -164,8 +231,8 @@ export function createRouter(options: RouterOptions): Router {
 
   /** What each peer is to hear; a peer that is missing hears nothing yet, not even that this was all. */
   function routesByPeer(): ReadonlyMap<string, readonly Route[]> {
-    if (!plan || !farewell) return plan?.routesByPeer ?? noRoutes
-    const routes = new Map(farewell.routesByPeer)
+    if (!plan || !farewell) return saying?.routesByPeer ?? noRoutes
+    const routes = new Map(saying?.routesByPeer)
     for (const name of bridged) routes.set(name, plan.routesByPeer.get(name) ?? [])
     return routes
   }
@@ -224,7 +291,7 @@ export function createRouter(options: RouterOptions): Router {
     const keepers = standing.filter(({ session }) => session?.negotiated.gracefulRestart !== undefined)
     bridged = new Set(farewellKind === 'restart' ? keepers.map(({ name }) => name) : [])
     loop.runNow()
-    const told = standing.filter(({ name }) => !bridged.has(name) && (plan?.routesByPeer.get(name)?.length ?? 0) > 0)
+    const told = standing.filter(({ name }) => !bridged.has(name) && (saying?.routesByPeer.get(name)?.length ?? 0) > 0)
     if (told.length > 0) {
       log.info({ peers: told.map(({ name }) => name) }, 'routers are told that this node is about to go')
       await sleep(options.dwellMs)

@@ -24,7 +24,8 @@ import type { RouteTerms } from './terms.ts'
  * The rules are MetalLB's, field by field (BGPAdvertisement, BGPPeer), with these answers where it is silent:
  *
  * - A node with Kubernetes' label exclude-from-external-load-balancers, or whose network is unavailable, announces nothing.
- *   Its sessions stay: what is excluded is traffic, and the routers' operators should see a node that is healthy.
+ *   Its sessions stay: what is excluded is traffic, and the routers' operators should see a node that is healthy. How it
+ *   takes leave of them first is departure.ts.
  * - externalTrafficPolicy Cluster: any usable endpoint anywhere lets every node announce. Local: a node announces what has
  *   a usable endpoint on it. With an aggregate that is enough for the whole of it: traffic for an address of the aggregate
  *   that has no endpoint on that node is lost there, so aggregation and Local go together only where every node has both.
