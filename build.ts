@@ -10,7 +10,9 @@
 import { chmod, copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
+import project from './package.json' with { type: 'json' }
 import { makeAssets } from './page/make-assets.ts'
+import { version as ownVersion } from './program/version.ts'
 import { buildRawsock } from './speaker/rawsock/build.ts'
 
 const root = import.meta.dirname
@@ -26,8 +28,17 @@ const pageAssets: Plugin = {
   },
 }
 
+/** The programs' version as a text, in place of the project's package.json with all that it needs to be built. */
+const programVersion = (version: string): Plugin => ({
+  name: 'program-version',
+  setup(build) {
+    const contents = `export const version = ${JSON.stringify(version)}\n`
+    build.onLoad({ filter: /\/program\/version\.ts$/ }, () => ({ loader: 'js', contents }))
+  },
+})
+
 /** Writes the bundles into a folder, instead of older ones, and says what went into which. Without the addon. */
-export async function bundle(output: string): Promise<Metafile> {
+export async function bundle(output: string, version: string = ownVersion): Promise<Metafile> {
   await mkdir(output, { recursive: true })
   for (const entry of await readdir(output, { withFileTypes: true })) {
     // What `npm run image` has written is in a folder of its own.
@@ -55,7 +66,7 @@ export async function bundle(output: string): Promise<Metafile> {
     minifySyntax: true,
     legalComments: 'linked',
     metafile: true,
-    plugins: [pageAssets],
+    plugins: [pageAssets, programVersion(version)],
     // Packages in the old module format ask for `require`, which a module has to make for itself.
     banner: {
       js: "import { createRequire as berthCreateRequire } from 'node:module'; const require = berthCreateRequire(import.meta.url);",
@@ -88,10 +99,26 @@ if (Number(major) < 24) { console.error('kubectl-berth needs Node 24 or newer; t
   await chmod(join(output, 'kubectl-berth.cjs'), 0o755)
 }
 
+/**
+ * Lays `kubectl-berth` out as a package of its own, for `npm pack`: that one file and its licences. It depends on nothing, so
+ * that npx has nothing to fetch; what this project depends on is in the file already.
+ */
+export async function layOutCommand(output: string): Promise<void> {
+  const folder = join(output, 'kubectl-berth')
+  await mkdir(folder, { recursive: true })
+  const { version, description, license, engines } = project
+  const file = 'kubectl-berth.cjs'
+  const manifest = { name: 'kubectl-berth', version, description, license, engines, bin: { 'kubectl-berth': file } }
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  for (const name of [file, `${file}.LEGAL.txt`]) await copyFile(join(output, name), join(folder, name))
+  await copyFile(join(root, 'LICENSE'), join(folder, 'LICENSE'))
+}
+
 if (import.meta.main) {
   const output = join(root, 'dist')
   const metafile = await bundle(output)
   await bundleCommand(output)
+  await layOutCommand(output)
   const addon = await buildRawsock()
   await copyFile(addon, join(output, basename(addon)))
   for (const [file, { entryPoint }] of Object.entries(metafile.outputs)) {
