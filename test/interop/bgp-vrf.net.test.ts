@@ -3,7 +3,7 @@ import { buildRawsock } from '../../speaker/rawsock/build.ts'
 import { whyNoLab } from '../lab/tools.ts'
 import { plug } from '../wire/hosts.ts'
 import { address, peer, route } from './berth.ts'
-import { berthState, besideEachRouter, deafen, seen, testWhere } from './beside.ts'
+import { berthState, besideEachRouter, counter, deafen, seen, testWhere } from './beside.ts'
 import { bfdSession } from './bfd-berth.ts'
 import { bird } from './bird.ts'
 import { frr } from './frr.ts'
@@ -41,7 +41,10 @@ await besideEachRouter(
       expect(session).toMatchObject({ initiator: 'remote', localAddress: '198.51.100.1' })
       berth.configure([peer({ ...inside, device: 'eth0', direction: 'passive' })], { router: [route(v4)] })
       await seen(dialling, 0)
-      expect((await berthState(berth)).state).toBe('Active')
+      const refusals = () => counter(hosts().node, 'Tcp', 'OutRsts')
+      const refused = await refusals()
+      await until('nobody listens there any more', refusals, count => count > refused)
+      expect(await dialling.isEstablished()).toBe(false)
     })
 
     test('BFD watches it there, and ends the session when the router falls silent', async () => {
