@@ -93,30 +93,25 @@ const profile = config(
   }),
 )
 
+/** Mostly a peer stays with its router, so that what changes is how. */
 function peer(routers: readonly LoopbackRouter[]): fc.Arbitrary<object> {
-  const times = fc.constantFrom(
-    {},
-    {},
-    { holdTime: '90s' },
-    { holdTime: '30s', keepaliveTime: '5s' },
-    { connectTime: '2s' },
-  )
-  const router = fc.constantFrom(...routers).map(({ address, port, as }) => ({
-    peerAddress: address,
-    peerPort: port,
-    peerASN: as,
-  }))
+  const times = fc.constantFrom({ holdTime: '90s' }, { holdTime: '30s', keepaliveTime: '5s' }, { connectTime: '2s' })
   const rest = fc.record({
-    myASN: fc.constant(64512),
     localASN: seldom(fc.constantFrom(64999, 64513)),
     bfdProfile: some(fc.constantFrom(...profileNames, ...profileNames, 'nowhere')),
-    nodeSelectors: some(racks),
+    nodeSelectors: seldom(racks),
   })
-  return config(
-    'BGPPeer',
-    fc.constantFrom(...peerNames),
-    fc.tuple(router, times, rest).map(([router, times, rest]) => ({ ...router, ...times, ...rest })),
-  )
+  return fc.constantFrom(...peerNames.entries()).chain(([index, name]) => {
+    const own = routers[index % routers.length]
+    const router = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...routers.filter(one => one === own)) },
+      { weight: 1, arbitrary: fc.constantFrom(...routers) },
+    )
+    const spec = fc.tuple(router, seldom(times), rest).map(([{ address, port, as }, times, rest]) => {
+      return { myASN: 64512, peerAddress: address, peerPort: port, peerASN: as, ...times, ...rest }
+    })
+    return config('BGPPeer', fc.constant(name), spec)
+  })
 }
 
 const removal = fc.constantFrom(
