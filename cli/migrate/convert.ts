@@ -5,6 +5,7 @@ import { apiVersion, type ConfigResources, configLists } from '../../crds/resour
 import { fieldOf, listOf, textOf, textsOf } from '../../kube/json.ts'
 import { advertisementSpec, bfdProfileSpec, communitySpec, poolSpec } from './fields.ts'
 import { peerSpec } from './peer.ts'
+import { type PeerNodes, peersAmong } from './peer-nodes.ts'
 import { inOrder, type Remark } from './remark.ts'
 import { type Installation, type Source, type SourceObject, sourceOf } from './source.ts'
 
@@ -30,6 +31,8 @@ export interface BerthObject {
 /** What MetalLB's configuration has become. */
 export interface Conversion {
   readonly installation: Installation
+  /** MetalLB's own, for the way back. */
+  readonly peers: readonly PeerNodes[]
   /** In the order in which they are best applied. */
   readonly objects: readonly BerthObject[]
   readonly remarks: readonly Remark[]
@@ -63,6 +66,7 @@ export function convert(objects: readonly unknown[], options: ConvertOptions): C
   const secrets = converted.flatMap(({ spec }) => textOf(fieldOf(spec['passwordSecret'], 'name')) ?? [])
   return {
     installation: source.installation,
+    peers: peersAmong(objects, source.installation.namespace),
     objects: converted,
     remarks: inOrder([...source.remarks, ...unnamed, ...remarks, ...remarksOnOrder(converted)]),
     secrets: [...new Set(secrets)],

@@ -3,6 +3,7 @@ import { fieldOf, listOf, textOf } from '../../kube/json.ts'
 import { parseAddress } from '../../net/address.ts'
 import type { ReadSpec } from './convert.ts'
 import { type Draft, draftOf, isNothing, namesOf } from './draft.ts'
+import { ownSelectors } from './peer-nodes.ts'
 import { type Installation, metallbLabel, type SourceObject } from './source.ts'
 
 /* A BGPPeer, field by field: what its fields mean depends on who speaks BGP for MetalLB. */
@@ -69,7 +70,7 @@ export function peerSpec(object: SourceObject, all: readonly SourceObject[], ins
 
 /** By BGP a node has one session with a router: Berth leaves it alone where MetalLB is to stay for now. */
 function takeNodes({ spec, remark }: Draft, object: SourceObject, { speaker }: Installation): void {
-  const given = listOf(object.spec['nodeSelectors'])
+  const given = ownSelectors({ nodeSelectors: listOf(object.spec['nodeSelectors']) })
   if (!speaker) {
     if (given.length > 0) spec['nodeSelectors'] = given
     return

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { controllerLease, lists, nowMs, pool, record, service } from '../../test/cli/world.ts'
+import { controllerLease, lists, node, nowMs, pool, record, service } from '../../test/cli/world.ts'
 import { parseManifests } from '../manifests.ts'
 import { plain } from '../paint.ts'
 import type { Lists } from '../snapshot.ts'
-import type { BerthObject } from './convert.ts'
-import { convert } from './convert.ts'
+import { type BerthObject, type Conversion, convert } from './convert.ts'
+import { heldSelectors, isHeld, ownSelectors } from './peer-nodes.ts'
 import { type Cluster, progressOf } from './progress.ts'
-import { idleClass, stepsToBerth, stepsToMetalLB } from './steps.ts'
+import { idleClass, type Step, stepsToBerth, stepsToMetalLB } from './steps.ts'
 import { planText } from './text.ts'
 
 const namespace = 'berth-system'
@@ -130,19 +130,68 @@ describe('the way from MetalLB to Berth', () => {
   })
 })
 
-test('the way back is done when the controllers have changed, MetalLB announces and Berth is out', () => {
-  const conversion = convert(metallb(0, 0, false), { namespace })
+describe('the way back to MetalLB', () => {
   const there = applied(convert(metallb(3), { namespace }).objects)
-  const steps = (changed: Partial<Lists>, of = conversion, announcers: readonly object[] = []) => {
+  const stepsOf = (
+    of: Conversion,
+    changed: Partial<Lists> = {},
+    announcers: readonly object[] = [],
+  ): readonly Step[] => {
     const cluster = clusterWith({ ...there, ...changed }, { deployments: [deployment(idleClass)], announcers })
-    return stepsToMetalLB(of, progressOf(cluster, of, namespace), { namespace }).map(({ done }) => done)
+    return stepsToMetalLB(of, progressOf(cluster, of, namespace), { namespace })
   }
-  const again = convert(metallb(3), { namespace })
-  expect(steps({})).toEqual([false, false, false, false])
-  expect(steps({}, convert(metallb(3, 1, false), { namespace }))).toEqual([true, true, false, false])
-  expect(steps({}, again)).toEqual([true, true, false, false])
-  expect(steps({}, again, [announcer('web', 'node-2')])).toEqual([true, true, true, false])
-  expect(steps({ leases: [] }, again, [announcer('web', 'node-2')])).toEqual([true, true, true, true])
+  const moved = { nodes: ['node-1', 'node-2', 'node-3'].map(name => node(name, { 'berth.dev/metallb': 'true' })) }
+  /** MetalLB whose BGPPeer has sessions on the nodes with the label alone. */
+  const held = (scheduled: number, layer2 = true): readonly unknown[] =>
+    metallb(scheduled, 1, layer2).map(object => {
+      const { kind, spec } = object as { readonly kind: string; readonly spec?: object }
+      const nodeSelectors = [{ matchLabels: { 'berth.dev/metallb': 'true' } }]
+      return kind === 'BGPPeer' ? { ...(object as object), spec: { ...spec, nodeSelectors } } : object
+    })
+  const done = (...args: Parameters<typeof stepsOf>): readonly boolean[] => stepsOf(...args).map(step => step.done)
+
+  test('is done when the controllers have changed, every session is MetalLB’s, it announces and Berth is out', () => {
+    const [gone, silent, all] = [metallb(0, 0, false), held(3, false), held(3)].map(one => convert(one, { namespace }))
+    if (!gone || !silent || !all) throw new Error('not converted')
+    expect(done(gone)).toEqual([false, false, false, false, false])
+    expect(done(convert(metallb(3, 1, false), { namespace }))).toEqual([true, false, false, false, false])
+    expect(done(silent)).toEqual([true, true, false, false, false])
+    expect(done(silent, moved)).toEqual([true, true, true, false, false])
+    expect(done(all, moved)).toEqual([true, true, true, false, false])
+    expect(done(all, moved, [announcer('web', 'node-2')])).toEqual([true, true, true, true, false])
+    expect(done(all, { ...moved, leases: [] }, [announcer('web', 'node-2')])).toEqual([true, true, true, true, true])
+  })
+
+  test('holds peers back before it lets speakers come, and says by each node who leaves and who comes', () => {
+    const [, first, second] = stepsOf(convert(metallb(0, 1, false), { namespace }))
+    const patch = '{"spec":{"nodeSelectors":[{"matchLabels":{"berth.dev/metallb":"true"}}]}}'
+    expect(first?.commands).toEqual([
+      `kubectl --namespace metallb-system patch bgppeers.metallb.io tor --type merge --patch '${patch}'`,
+      `kubectl --namespace metallb-system patch daemonset speaker --patch '{"spec":{"template":{"spec":{"nodeSelector":{"berth.dev/metallb":null}}}}}'`,
+    ])
+    expect(second?.commands.slice(0, 2)).toEqual([
+      'kubectl label node node-1 --overwrite berth.dev/metallb=next',
+      'kubectl label node node-1 --overwrite berth.dev/metallb=true',
+    ])
+  })
+
+  test('needs no more than the label where there is no BGP', () => {
+    const without = metallb(0, 1, false).filter(object => (object as { kind: string }).kind !== 'BGPPeer')
+    const steps = stepsOf(convert(without, { namespace }))
+    expect(steps).toHaveLength(4)
+    expect(steps[1]?.commands).toEqual(['kubectl label nodes --all --overwrite berth.dev/metallb=true'])
+  })
+
+  test.each([
+    { what: 'no selectors', own: [] },
+    { what: 'labels', own: [{ matchLabels: { rack: 'a' } }, { matchLabels: { rack: 'b' } }] },
+    { what: 'expressions', own: [{ matchExpressions: [{ key: 'edge', operator: 'Exists' }] }] },
+  ])('adds the label to $what of a peer, and knows them again when the cluster moves once more', ({ own }) => {
+    const nodeSelectors = heldSelectors({ name: 'tor', nodeSelectors: own })
+    expect(isHeld({ name: 'tor', nodeSelectors })).toBe(true)
+    expect(isHeld({ name: 'tor', nodeSelectors: own })).toBe(false)
+    expect(ownSelectors({ nodeSelectors })).toEqual(own)
+  })
 })
 
 test('on the way back an address counts as lost that is in none of the pools of MetalLB, whatever pool of Berth has it', () => {

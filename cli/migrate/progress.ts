@@ -8,6 +8,7 @@ import { recordKey } from '../../speaker/layer2/record.ts'
 import { livenessOf, type Picture, pictureOf } from '../picture.ts'
 import { type Lists, snapshotOf } from '../snapshot.ts'
 import type { BerthObject, Conversion } from './convert.ts'
+import { metallbLabel } from './source.ts'
 
 /*
  * How far a cluster has moved, and what would become of every Service: the converted objects are put where they will be,
@@ -54,6 +55,8 @@ export interface Progress {
   /** Nodes whose speaker of Berth's lives. */
   readonly speakers: readonly string[]
   readonly nodes: readonly string[]
+  /** Those with the label by which they are MetalLB's. */
+  readonly nodesOfMetalLB: readonly string[]
   readonly sessions: { readonly wanted: number; readonly established: number }
   /** Berth's controller: whether it lives, and whose Services it takes. */
   readonly controller: { readonly alive: boolean; readonly release: string; readonly loadBalancerClass: string }
@@ -98,6 +101,9 @@ export function progressOf(
       .map(({ lease }) => lease.node)
       .sort(),
     nodes: [...snapshot.nodes.keys()].sort(),
+    nodesOfMetalLB: [...snapshot.nodes.values()]
+      .filter(({ labels }) => labels[metallbLabel] === 'true')
+      .map(({ name }) => name),
     sessions: {
       wanted: snapshot.sessions.length,
       established: snapshot.sessions.filter(({ state }) => state === 'Established').length,

@@ -1,5 +1,6 @@
 import { counted } from '../words.ts'
 import type { Conversion } from './convert.ts'
+import { heldSelectors, isHeld, type PeerNodes } from './peer-nodes.ts'
 import type { Progress } from './progress.ts'
 import { metallbLabel, type Workload } from './source.ts'
 
@@ -130,7 +131,7 @@ export function stepsToMetalLB(
       ],
       note: 'The addresses stand in the Services, and MetalLB takes them from there.',
     },
-    letSpeakersComeBack(conversion, progress),
+    ...letSpeakersComeBack(conversion, progress),
     ...(byLayer2 ? [giveLayer2Back(progress, isMetalLBs)] : []),
     {
       title: 'Take Berth out',
@@ -144,19 +145,53 @@ export function stepsToMetalLB(
   ]
 }
 
-function letSpeakersComeBack({ installation, objects }: Conversion, { nodes }: Progress): Step {
+/** With layer 2 alone the label starts them; with BGP they are started first, and the label lets them have the sessions. */
+function letSpeakersComeBack({ installation, peers }: Conversion, progress: Progress): readonly Step[] {
   const { speaker } = installation
-  const byBGP = objects.some(({ kind }) => kind === 'BGPPeer')
-  return {
-    title: `Let MetalLB's speakers come back${byBGP ? ', node by node' : ''}`,
-    done: speaker !== undefined && speaker.scheduled > 0,
-    commands: byBGP
-      ? nodes.map(node => `kubectl label node ${node} ${metallbLabel}=true`)
-      : [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
-    note: byBGP
-      ? "With the label Berth gives a node's sessions up, and MetalLB's speaker comes. Wait after each node until its router has the session."
-      : 'They have nothing to do yet.',
+  const title = "Let MetalLB's speakers come back"
+  if (!speaker || peers.length === 0) {
+    return [
+      {
+        title,
+        done: speaker !== undefined && speaker.scheduled > 0,
+        commands: [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
+        note: 'They have nothing to do yet.',
+      },
+    ]
   }
+  const { nodes, nodesOfMetalLB } = progress
+  const hasStarted = speaker.nodeSelector[metallbLabel] === undefined && speaker.scheduled > 0
+  return [
+    {
+      title: `${title}, without sessions for now`,
+      done: peers.every(isHeld) && hasStarted,
+      commands: [...peers.map(peer => holdBack(installation.namespace, peer)), startEverywhere(speaker)],
+      note: `The peers first: then a speaker that starts has no node to open a session on. Wait until all are ready: kubectl --namespace ${speaker.namespace} get daemonset ${speaker.name}.`,
+    },
+    {
+      title: 'Give it the sessions, node by node',
+      done: hasStarted && nodes.every(node => nodesOfMetalLB.includes(node)),
+      commands: nodes.flatMap(node => handOver(node)),
+      note: `By the first command Berth gives a node's sessions up, by the second MetalLB asks for them. Wait after each node until its router has them: ${nodesOfMetalLB.length} of ${counted(nodes.length, 'node')}.`,
+    },
+  ]
+}
+
+/** The peer has sessions on the nodes that are MetalLB's, and there are none yet. */
+function holdBack(namespace: string, peer: PeerNodes): string {
+  const patch = { spec: { nodeSelectors: heldSelectors(peer) } }
+  return `kubectl --namespace ${namespace} patch bgppeers.metallb.io ${peer.name} --type merge --patch '${JSON.stringify(patch)}'`
+}
+
+function startEverywhere({ namespace, name }: Workload): string {
+  const patch = { spec: { template: { spec: { nodeSelector: { [metallbLabel]: null } } } } }
+  return `kubectl --namespace ${namespace} patch daemonset ${name} --patch '${JSON.stringify(patch)}'`
+}
+
+/** Any value makes Berth leave, and one makes MetalLB come: who came too early would be refused, and wait before trying again. */
+function handOver(node: string): readonly string[] {
+  const label = `kubectl label node ${node} --overwrite ${metallbLabel}`
+  return [`${label}=next`, `${label}=true`]
 }
 
 function giveLayer2Back({ layer2 }: Progress, isMetalLBs: boolean): Step {
