@@ -20,12 +20,13 @@ import { unpackImage } from './unpack.ts'
  */
 
 const run = promisify(execFile)
-const lockFile = join(import.meta.dirname, '../package-lock.json')
+const projectFolder = join(import.meta.dirname, '..')
+const lockFile = join(projectFolder, 'package-lock.json')
 const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
 
 async function whyNot(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'another root folder needs root'
-  const tools = ['apt-get', 'dpkg-deb', 'chroot']
+  const tools = ['apt-get', 'dpkg-deb', 'chroot', 'npm']
   for (const tool of tools) {
     const there = await run(tool, ['--version']).then(
       () => true,
@@ -106,6 +107,19 @@ describe.skipIf(obstacle !== undefined)('the image', () => {
     expect(silent).toEqual([])
     const texts = await readFile(join(rootFolder, 'usr/share/doc/berth/bundled-packages.txt'), 'utf8')
     for (const { name, version } of gathered.ingredients.bundled) expect(texts).toContain(`${name} ${version} (`)
+  })
+
+  test('is what the documented command writes, with the list beside it, and the digest that it prints', async () => {
+    const name = `localhost/berth:${process.pid}`
+    const { digest } = writeImage({ name, ...gathered })
+    const { stdout } = await run('npm', ['run', 'image', '--', '--name', name], { cwd: projectFolder })
+    expect(stdout).toContain(`dist/image/berth-${architecture}.tar: ${name}, ${digest}\n`)
+    expect(stdout).toMatch(/\d+\.\d MB to fetch, \d+\.\d MB on a node's disk\n$/)
+    const written = join(projectFolder, `dist/image/berth-${architecture}`)
+    const unpacked = await unpackImage(await readFile(`${written}.tar`), join(folder, 'written'))
+    expect(await readdir(unpacked)).toEqual(await readdir(rootFolder))
+    const list = JSON.parse(await readFile(`${written}.spdx.json`, 'utf8')) as { readonly packages: readonly unknown[] }
+    expect(list.packages.length).toBeGreaterThan(20)
   })
 
   test('is made of the same when it is built again', async () => {
