@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { conflictLastsMs } from '../controller/desk.ts'
 import { compareAge, createLedger, type Grant, type Ledger, type LedgerView } from '../controller/ledger.ts'
 import { adoptable, type Snapshot as Case } from '../controller/plan.ts'
@@ -30,7 +29,8 @@ export interface Claims {
 /** Who holds what, and what that was made of. */
 export interface Adoption {
   readonly ledger: Ledger
-  readonly claims: Claims
+  readonly services: Claims['services']
+  readonly rules: string
   /** Whether what some Service has not got depends on another. */
   readonly isEntangled: boolean
 }
@@ -39,12 +39,12 @@ export interface Adoption {
 export function adopt(claims: Claims, nowMs: number, before?: Adoption): Adoption {
   const conflicts = claims.conflicts.filter(({ seenAtMs }) => nowMs < seenAtMs + conflictLastsMs)
   const current = { ...claims, conflicts }
-  const isUpToDate =
-    before && !before.isEntangled && haveSameRules(before.claims, current) && bringUpToDate(before, current)
-  return isUpToDate ? { ...before, claims: current } : begin(current)
+  const rules = rulesOf(current)
+  const isUpToDate = before?.rules === rules && !before.isEntangled && bringUpToDate(before, current)
+  return isUpToDate ? { ...before, services: claims.services } : begin(current, rules)
 }
 
-function begin(claims: Claims): Adoption {
+function begin(claims: Claims, rules: string): Adoption {
   const ledger = createLedger(claims.book.pools)
   for (const conflict of claims.conflicts) ledger.avoid(conflict)
   const look = caseOf(claims, ledger)
@@ -54,15 +54,15 @@ function begin(claims: Claims): Adoption {
     if (grant) ledger.hold(grant)
   }
   const isEntangled = showing.some(service => dependsOnOthers(ledger, claims, service))
-  return { ledger, claims, isEntangled }
+  return { ledger, services: claims.services, rules, isEntangled }
 }
 
 /** Whether the ledger is now as if all had begun anew; if not, it is worth nothing any more. */
-function bringUpToDate({ ledger, claims: before }: Adoption, claims: Claims): boolean {
+function bringUpToDate({ ledger, services: before }: Adoption, claims: Claims): boolean {
   const look = caseOf(claims, ledger)
   const came: Service[] = []
-  for (const service of claims.services.values()) if (before.services.get(service.key) !== service) came.push(service)
-  const went = [...came, ...missing(before.services, claims.services)].flatMap(({ key }) => ledger.grantOf(key) ?? [])
+  for (const service of claims.services.values()) if (before.get(service.key) !== service) came.push(service)
+  const went = [...came, ...missing(before, claims.services)].flatMap(({ key }) => ledger.grantOf(key) ?? [])
   for (const { service } of went) ledger.release(service)
   for (const service of came) {
     const grant = adoptable(look(service))
@@ -77,11 +77,11 @@ function caseOf({ book, labelsByNamespace, loadBalancerClass }: Claims, ledger: 
   return service => ({ service, ledger, book, namespaces, loadBalancerClass })
 }
 
-function haveSameRules(one: Claims, other: Claims): boolean {
-  const rulesOf = ({ loadBalancerClass, book, labelsByNamespace, conflicts }: Claims): readonly unknown[] => {
-    return [loadBalancerClass, book, labelsByNamespace, conflicts]
-  }
-  return isDeepStrictEqual(rulesOf(one), rulesOf(other))
+/** All but the Services, as a text by which two of them can be compared. */
+function rulesOf({ loadBalancerClass, book, labelsByNamespace, conflicts }: Claims): string {
+  return JSON.stringify([loadBalancerClass, book, [...labelsByNamespace], conflicts], (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  )
 }
 
 function missing(before: ReadonlyMap<string, Service>, after: ReadonlyMap<string, Service>): readonly Service[] {
