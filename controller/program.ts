@@ -6,6 +6,7 @@ import { electLeader } from '../kube/leader-election.ts'
 import { createTransport } from '../kube/transport.ts'
 import type { Page } from '../page/serve.ts'
 import { createHttp } from '../program/http.ts'
+import { version } from '../program/version.ts'
 import { createMetrics } from './metrics.ts'
 import type { ControllerOptions } from './options.ts'
 import { createSession, type Session } from './session.ts'
@@ -75,7 +76,7 @@ export async function runController(options: ControllerOptions, log: Logger, sig
   )
   const server = port === 0 ? undefined : await serveHttp()
   const page = await openPage()
-  log.info({ identity, namespace, class: loadBalancerClass ?? '(none)', port }, 'started')
+  log.info({ version, identity, namespace, class: loadBalancerClass ?? '(none)', port }, 'started')
 
   const electing = election.run(stopElection.signal)
   await new Promise<void>(resolve => {

@@ -29,6 +29,8 @@ const root = join(import.meta.dirname, '..')
 export interface GatherOptions {
   readonly target: Target
   readonly say: (line: string) => void
+  /** What the programs say that they are; the project's where nothing is said. */
+  readonly version?: string
 }
 
 /** All that an image is made of. */
@@ -39,13 +41,13 @@ export interface Gathered extends Pick<Image, 'architecture' | 'config' | 'layer
 }
 
 /** Gathers the image for a processor. */
-export async function gatherImage({ target, say }: GatherOptions): Promise<Gathered> {
+export async function gatherImage({ target, say, version: given }: GatherOptions): Promise<Gathered> {
   const { architecture } = target
   const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as LockFile
   const debian = await unpackDebian('libraries', target.libraryPackages, architecture, say)
   const node = await nodeFolder(target, lock, say)
-  const { entries, bundled } = await programs(target, lock, say)
-  const { version } = lock
+  const version = given ?? lock.version
+  const { entries, bundled } = await programs(target, lock, version, say)
   return {
     architecture,
     config: { ...runtimeConfig, Labels: { ...runtimeConfig.Labels, 'org.opencontainers.image.version': version } },
@@ -89,11 +91,11 @@ async function findLibrary(folder: string, { triplet }: Target, library: string)
 }
 
 /** The bundles and the addon, their licences, and which packages the bundler took. */
-async function programs(target: Target, lock: LockFile, say: GatherOptions['say']) {
+async function programs(target: Target, lock: LockFile, version: string, say: GatherOptions['say']) {
   say('bundling the programs')
   const folder = await mkdtemp(join(tmpdir(), 'berth-image-'))
   try {
-    const { inputs } = await bundle(folder)
+    const { inputs } = await bundle(folder, version)
     const bundled = bundledPackages(Object.keys(inputs), lock)
     const names = await readdir(folder)
     const bundles = names.map(async name => file(`${appFolder}/${name}`, await readFile(join(folder, name))))

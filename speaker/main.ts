@@ -1,6 +1,7 @@
 import { loadCredentials } from '../kube/credentials.ts'
 import { createTransport } from '../kube/transport.ts'
 import { createLog } from '../program/log.ts'
+import { version } from '../program/version.ts'
 import type { ClusterOptions } from './cluster-feed.ts'
 import { readFlags, type SpeakerFlags } from './flags.ts'
 import { createSpeakerHttp } from './http.ts'
@@ -28,7 +29,7 @@ async function main(flags: SpeakerFlags): Promise<void> {
   const http = flags.port === 0 ? undefined : await createSpeakerHttp(speaker.health)
   try {
     await http?.listen({ host: '::', port: flags.port })
-    log.info({ namespace: flags.namespace, port: flags.port }, 'starting')
+    log.info({ version, namespace: flags.namespace, port: flags.port }, 'starting')
     await speaker.run(stop.signal)
     log.info('stopped')
   } catch (error) {

@@ -11,26 +11,28 @@ export interface Finding {
 }
 
 /** The checks, in the order in which they are told. */
-export type CheckName =
-  | 'APIServerVersion'
-  | 'CRDs'
-  | 'ProgramVersions'
-  | 'Controller'
-  | 'Speakers'
-  | 'SpeakerRights'
-  | 'PodSecurity'
-  | 'SpeakersHearEachOther'
-  | 'Clocks'
-  | 'KubeProxyMode'
-  | 'StrictARP'
-  | 'OtherLoadBalancers'
-  | 'ExcludedNodes'
-  | 'PoolsApart'
-  | 'PoolsAdvertised'
-  | 'Configuration'
-  | 'LocalEndpoints'
-  | 'KernelSettings'
-  | 'MTU'
+export const checkNames = [
+  'APIServerVersion',
+  'CRDs',
+  'ProgramVersions',
+  'Controller',
+  'Speakers',
+  'SpeakerRights',
+  'PodSecurity',
+  'SpeakersHearEachOther',
+  'Clocks',
+  'KubeProxyMode',
+  'StrictARP',
+  'OtherLoadBalancers',
+  'ExcludedNodes',
+  'PoolsApart',
+  'PoolsAdvertised',
+  'Configuration',
+  'LocalEndpoints',
+  'KernelSettings',
+  'MTU',
+] as const
+export type CheckName = (typeof checkNames)[number]
 
 export function ok(check: CheckName, what: string): Finding {
   return { check, verdict: 'ok', what, todo: [] }

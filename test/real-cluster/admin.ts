@@ -21,14 +21,20 @@ const bothFamilies = {
   spec: { addresses: ['192.0.2.100-192.0.2.199', '2001:db8:0:2::100-2001:db8:0:2::1ff'] },
 }
 
-/** Installs the chart, or upgrades it, and waits until all pods are Ready: the command word for word, with a pool of both families. */
-export async function installBerth(cluster: Lab, helm: Helm, ...more: readonly string[]): Promise<void> {
+/** Installs the chart, or upgrades to another one, and waits until all pods are Ready: the command word for word, with a pool of both families. */
+export async function installBerth(cluster: Lab, helm: Helm, from: string = chart): Promise<void> {
   const [values, both] = ['values.yaml', 'both-families.yaml'].map(file => join(cluster.directory, file))
   await writeFile(values ?? '', snippet('install.md', 'values'))
   await writeFile(both ?? '', stringify({ configuration: { pools: [bothFamilies] } }))
-  const places: Readonly<Record<string, string>> = { 'charts/berth': chart, 'values.yaml': values ?? '' }
+  const places: Readonly<Record<string, string>> = { 'charts/berth': from, 'values.yaml': values ?? '' }
   const words = wordsOf('install').map(word => places[word] ?? word)
-  await helm(...words, '--values', both ?? '', '--wait', '--timeout=120s', ...more)
+  await helm(...words, '--values', both ?? '', '--wait', '--timeout=120s')
+}
+
+/** Packages the chart as the one of another version of Berth; the path of the package. */
+export async function packageChart({ directory }: Lab, helm: Helm, version: string): Promise<string> {
+  await helm('package', chart, '--version', version, '--app-version', version, '--destination', directory)
+  return join(directory, `berth-${version}.tgz`)
 }
 
 export async function uninstallBerth(helm: Helm): Promise<void> {
@@ -39,6 +45,14 @@ export async function uninstallBerth(helm: Helm): Promise<void> {
 export async function deployWeb({ controlPlane, nodes }: Lab): Promise<void> {
   await controlPlane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(webDeployment(nodes.length)) })
   await controlPlane.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s'])
+}
+
+/** Writes down how kube-proxy runs on these nodes, where kubeadm does. */
+export async function describeKubeProxy({ controlPlane }: Lab): Promise<void> {
+  const data = { 'config.conf': 'kind: KubeProxyConfiguration\nmode: nftables\n' }
+  const metadata = { name: 'kube-proxy', namespace: 'kube-system' }
+  const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }
+  await controlPlane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(configMap) })
 }
 
 /** Makes the Service web of that server. */

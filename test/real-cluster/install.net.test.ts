@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed, vi } from 'vitest'
+import { checkNames, type Finding } from '../../cli/doctor/finding.ts'
+import { version } from '../../program/version.ts'
 import { parseFacts } from '../../speaker/layer2/facts.ts'
 import { type Helm, openHelm } from '../charts/helm.ts'
 import type { Lab } from '../lab/lab.ts'
@@ -10,15 +12,18 @@ import { longestGapMs, startWatch } from '../lab/watch.ts'
 import {
   addressesOfWeb,
   deployWeb,
+  describeKubeProxy,
   documented,
   exposeWeb,
   firstAnswer,
   forwardPort,
   installBerth,
+  packageChart,
   uninstallBerth,
 } from './admin.ts'
 import { startCluster, whyNoCluster } from './cluster.ts'
-import { buildArchive, imageName } from './image.ts'
+import { buildArchive, imageName, imageNameOf } from './image.ts'
+import { type BerthPlugin, installPlugin } from './plugin.ts'
 
 /*
  * What an admin does with Berth, from the first command to the last, on three real nodes: their kubelets start the pods of
@@ -30,6 +35,8 @@ if (obstacle !== undefined) console.warn(`Skipped, no real cluster on this machi
 
 const patience = { timeout: 60_000, interval: 100 } as const
 const namespace = 'berth-system'
+/** The one that is installed is followed by the one that it is upgraded to. */
+const nextVersion = version.replace(/\d+$/, last => `${Number(last) + 1}`)
 /** Three missing packets, 100 ms apart, and the segment's word are half a second; the rest is room for a busy machine. */
 const detectionBoundMs = 3_000
 /** Who resolves an address asks again after a second. */
@@ -38,21 +45,24 @@ const unansweredBoundMs = 1_000
 describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   let cluster: Lab
   let helm: Helm
+  let berth: BerthPlugin
   let kept: readonly string[]
   /** The node that has lost power. */
   let lost: LabNode | undefined
   const times: string[] = []
 
   beforeAll(async () => {
-    const image = await buildArchive(console.warn)
-    cluster = await timed('three nodes Ready', () =>
-      startCluster({ nodes: 3, images: [image], progress: console.warn }),
-    )
-    helm = await openHelm(await cluster.controlPlane.kubeconfig())
+    const images = [await buildArchive(console.warn), await buildArchive(console.warn, nextVersion)]
+    cluster = await timed('three nodes Ready', () => startCluster({ nodes: 3, images, progress: console.warn }))
+    const kubeconfig = await cluster.controlPlane.kubeconfig()
+    helm = await openHelm(kubeconfig)
+    berth = await installPlugin(kubeconfig)
     await deployWeb(cluster)
+    await describeKubeProxy(cluster)
   })
   afterAll(async () => {
     if (times.length > 0) console.warn(`Berth on a real cluster:\n${times.join('\n')}`)
+    await berth?.[Symbol.asyncDispose]()
     await helm?.[Symbol.asyncDispose]()
     await cluster?.stop()
   })
@@ -98,6 +108,8 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     expect(items).toHaveLength(5)
     for (const { status } of items)
       expect(status.containerStatuses).toMatchObject([{ ready: true, restartCount: 0, image: imageName }])
+    for (const component of ['speaker', 'controller'])
+      for (const pod of await podsOf(component)) expect(await versionOf(pod)).toBe(version)
   })
 
   it('tells in the Lease of each speaker how the kernel of its node is set', async () => {
@@ -128,7 +140,39 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     await ownerOf(address)
   })
 
-  it('is upgraded under traffic, speaker after speaker, without one lost request', async () => {
+  it('is told of by kubectl berth: what Services have, who announces them, and why', async () => {
+    const [ipv4 = '', ipv6 = ''] = await addressesOfWeb(cluster, 2)
+    const owner = await ownerOf(ipv4)
+    const status = await berth('status', '--exit-code')
+    expect(status).toMatchObject({ code: 0, err: '' })
+    expect(status.out).toMatch(/^Controller +alive, berth-controller-\S+ leads/m)
+    expect(status.out).toContain('Speakers  3 of 3 nodes')
+    expect(status.out).toMatch(new RegExp(`^ +${owner.name} +alive +\\S+ +1 +eth0`, 'm'))
+    expect(status.out).toContain('Services  1, 1 with an address, 1 announced')
+    const pools = await berth('pools')
+    expect(pools.out).toMatch(/^public +IPv4 .* 1 of 100 +99 +True$/m)
+    expect(pools.out).toMatch(/^public +IPv6 .* 1 of 256 +255 +True$/m)
+    expect(await berth('peers')).toMatchObject({ code: 0, out: expect.stringContaining('There is no BGP session') })
+    const { out } = await berth('explain', 'service', 'web')
+    expect(out).toContain('externalTrafficPolicy Local, 3 usable endpoints on 3 nodes')
+    expect(out).toContain(`${ipv4}, ${ipv6} from pool public`)
+    expect(out).toContain(`node ${owner.name} announces ${ipv4}, ${ipv6} on eth0`)
+    const [, heir] = /If that node were lost, (\S+) would take it\./.exec(out) ?? []
+    expect(cluster.nodes.map(({ name }) => name).filter(name => name !== owner.name)).toContain(heir)
+  })
+
+  it('is found well by kubectl berth doctor, wherever there is a way to look', async () => {
+    const findings = await examined()
+    expect(findings.filter(({ verdict }) => verdict === 'fail' || verdict === 'warn')).toEqual([])
+    expect(findings.filter(({ verdict }) => verdict === 'unknown').map(({ check }) => check)).toEqual(['MTU'])
+    const well = new Map(findings.filter(({ verdict }) => verdict === 'ok').map(({ check, what }) => [check, what]))
+    expect(well.get('SpeakersHearEachOther')).toContain('3 speakers asked')
+    expect(well.get('ProgramVersions')).toContain(version)
+    expect(well.get('KubeProxyMode')).toContain('nftables')
+    expect([...well.keys()]).toEqual(checkNames)
+  })
+
+  it('is upgraded to another version under traffic, speaker after speaker, without one lost request', async () => {
     const addresses = await addressesOfWeb(cluster, 2)
     const before = await podsOf('speaker')
     // Made once more when it is reset: a connection that is open in the moment of a move comes to a node that does not know it.
@@ -138,7 +182,8 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     // A client remembers who has the address, which would hide that nobody answers for it: so somebody asks all the time.
     const watch = await startWatch(cluster.client, addresses)
     const fromMs = Date.now()
-    await timed('helm upgrade that replaces all pods', () => installBerth(cluster, helm, '--set', 'logLevel=debug'))
+    const next = await packageChart(cluster, helm, nextVersion)
+    await timed('helm upgrade that replaces all pods', () => installBerth(cluster, helm, next))
     await Promise.all(all.map(requests => requests.answered(25)))
     const untilMs = Date.now()
     for (const { address, answers } of await watch.stop()) {
@@ -158,6 +203,11 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     expect(after).toHaveLength(3)
     for (const pod of after) expect(before).not.toContain(pod)
     expect(await addressesOfWeb(cluster, 2)).toEqual(addresses)
+    for (const pod of [...after, ...(await podsOf('controller'))]) expect(await versionOf(pod)).toBe(nextVersion)
+    const findings = (await examined()).filter(({ check }) => check === 'ProgramVersions')
+    expect(findings).toMatchObject([
+      { verdict: 'warn', what: expect.stringContaining(`berth-speaker is ${nextVersion}`) },
+    ])
   })
 
   it('is looked into and restarted by the commands of docs/operations.md and docs/troubleshooting.md', async () => {
@@ -232,6 +282,11 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
     }
     for (const address of addresses) await ownerOf(address, owner)
     lost = owner
+    await vi.waitFor(async () => {
+      const { code, out } = await berth('status', '--exit-code')
+      expect(code).toBe(1)
+      expect(out).toMatch(new RegExp(`^ +${owner.name} +gone `, 'm'))
+    }, patience)
   })
 
   it('forgets a node that is deleted, with the Lease of its speaker', async () => {
@@ -246,6 +301,20 @@ describe.skipIf(obstacle !== undefined)('Berth on a real cluster', () => {
   async function podsOf(component: string): Promise<readonly string[]> {
     const selector = `app.kubernetes.io/component=${component}`
     return (await kubectl('get', 'pods', '-n', namespace, '-l', selector, '-o', 'name')).trim().split('\n')
+  }
+
+  /** What `kubectl berth doctor` finds. */
+  async function examined(): Promise<readonly Finding[]> {
+    return JSON.parse((await berth('doctor', '-o', 'json')).out) as readonly Finding[]
+  }
+
+  /** What the program in a pod says that it is, if it says it of the image that the chart of that version asks for. */
+  async function versionOf(pod: string): Promise<string | undefined> {
+    const lines = (await kubectl('logs', '-n', namespace, pod)).trim().split('\n')
+    const said = lines.map(line => (JSON.parse(line) as { readonly version?: string }).version).find(one => one)
+    const image = 'jsonpath={.spec.containers[0].image}'
+    expect(await kubectl('get', '-n', namespace, pod, '-o', image)).toBe(imageNameOf(said ?? ''))
+    return said
   }
 
   /** All objects of the cluster, as KIND NAMESPACE/NAME, but those that come and go by themselves. */
