@@ -134,6 +134,35 @@ test('nothing is taken for the spread by those who cannot count on most: whom th
   expect(mayMove(after([...living, [9_000, reach('most', '')]]).suspicions)).toBe(true)
 })
 
+describe('with most of the members no longer, since one more is lost', () => {
+  const blip = (atMs: number): Timed => [atMs, reach('few', 'de', 'd')]
+  const lost: Timed = [300, reach('most', 'e')]
+
+  test('whoever was held for gone long enough to have renewed its Lease stays so, and the other is none of those', () => {
+    expect(gone([lost, blip(4_300)], 4_300)).toBe('e')
+    expect(gone([lost, blip(4_300), [4_600, reach('few', 'de', 'de')]], 9_000)).toBe('e')
+    expect(gone([lost, blip(4_300), [5_300, reach('most', 'e')], [5_400, reach('half', 'de')]], 5_400)).toBe('e')
+  })
+
+  test('of those that are lost together, one is noticed before the other', () => {
+    expect(gone([lost, blip(4_299)], 9_000)).toBe('')
+  })
+
+  test('it is gone until it shows life: it renews its Lease, claims something, or is heard', () => {
+    const claimed: SuspicionEvent = { kind: 'claimed', node: 'e' }
+    for (const sign of [leaseOf('e'), claimed]) {
+      expect(gone([lost, blip(4_300), [4_400, sign]], 4_400)).toBe('')
+      expect(gone([lost, [4_000, sign], blip(4_300)], 4_300)).toBe('')
+    }
+    expect(gone([lost, blip(4_300), [4_400, reach('few', 'd', 'd')], blip(4_500)], 4_500)).toBe('')
+  })
+
+  test('what it is asked for does not depend on it any more', () => {
+    const half: Timed[] = [lost, [4_300, reach('half', 'e')]]
+    expect(after(half).renewals).toEqual([])
+  })
+})
+
 describe('with half', () => {
   const lost: Timed[] = [[300, reach('half', 'b', 'b')]]
 

@@ -21,6 +21,10 @@ import type { Member } from './membership.ts'
  *   everything, would have been noticed by its own, what is silent on our segment is taken over. That is what keeps a
  *   cluster of two going when one of them dies and the API server was on it.
  * - Fewer than half, and no API server: nobody counts as gone. It is we who stop.
+ * - Who has counted as gone for a while with most of the members stays so until it shows life, though we cannot count on
+ *   most any more. What it had is ours as much as anything else, and whether we may answer for it is for the fence to say:
+ *   or one more node that pauses for a moment would give the addresses of a dead one back to it. A while is the time in
+ *   which it would have renewed its Lease; of those who are lost together one is noticed before the other.
  *
  * Who said that it answers for nothing is gone, whoever hears it, until it claims something: then it answers again, though
  * it may say so where we cannot hear it.
@@ -54,6 +58,8 @@ interface Suspicion {
   /** Changes of its Lease since then, and when the last was seen; before the first, since when it is lost. */
   readonly renewals: number
   readonly renewedAtMs: number
+  /** Since when it has shown no life and most of the members were with us; undefined = they are not, and never were for long. */
+  readonly deadSinceMs: number | undefined
 }
 
 export interface Suspicions {
@@ -112,15 +118,15 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
   switch (event.kind) {
     case 'reach': {
       const { standing, lost, ownMissed } = event.report
-      const next = new Map(lost.map(one => [one.node, suspicionOf(one, suspicions.lost.get(one.node), nowMs)]))
-      return { ...suspicions, standing, lost: next, ownMissed: new Set(ownMissed) }
+      const now = { ...suspicions, standing, ownMissed: new Set(ownMissed) }
+      return { ...now, lost: new Map(lost.map(one => [one.node, suspicionOf(one, suspicions, now, nowMs)])) }
     }
     case 'leaseChanged': {
       const suspicion = suspicions.lost.get(event.node)
       if (!suspicion) return suspicions
       const lost = new Map(suspicions.lost)
       if (suspicion.run === event.run)
-        lost.set(event.node, { ...suspicion, renewals: suspicion.renewals + 1, renewedAtMs: nowMs })
+        lost.set(event.node, { ...showingLife(suspicion, suspicions, nowMs), renewals: suspicion.renewals + 1 })
       else lost.delete(event.node)
       return { ...suspicions, lost }
     }
@@ -129,10 +135,9 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
       if (!suspicion) return suspicions
       // However many addresses it claims at once: they are no more than one sign of life.
       const shown = {
-        ...suspicion,
+        ...showingLife(suspicion, suspicions, nowMs),
         isBack: suspicion.left,
         renewals: Math.max(1, suspicion.renewals),
-        renewedAtMs: nowMs,
       }
       return { ...suspicions, lost: new Map(suspicions.lost).set(event.node, shown) }
     }
@@ -143,9 +148,28 @@ function take(suspicions: Suspicions, event: SuspicionEvent, nowMs: number): Sus
   }
 }
 
-function suspicionOf({ run, left }: Lost, known: Suspicion | undefined, nowMs: number): Suspicion {
-  if (known?.run === run) return { ...known, left, isBack: known.isBack && left }
-  return { run, left, isBack: false, sinceMs: nowMs, renewals: 0, renewedAtMs: nowMs }
+function suspicionOf({ node, run, left }: Lost, before: Suspicions, now: Suspicions, nowMs: number): Suspicion {
+  const known = before.lost.get(node)
+  if (known?.run !== run) {
+    return { run, left, isBack: false, sinceMs: nowMs, renewals: 0, renewedAtMs: nowMs, deadSinceMs: from(now, nowMs) }
+  }
+  return { ...known, left, isBack: known.isBack && left, deadSinceMs: deadSince(known, before, now, nowMs) }
+}
+
+/** For those that most of the members held for gone until now, it is decided once whether that was for long enough. */
+function deadSince({ deadSinceMs }: Suspicion, before: Suspicions, now: Suspicions, nowMs: number): number | undefined {
+  if (now.standing === 'most') return deadSinceMs ?? nowMs
+  const isCertain = deadSinceMs !== undefined && nowMs >= deadSinceMs + now.settings.confirmOtherMs
+  return before.standing === 'most' && !isCertain ? undefined : deadSinceMs
+}
+
+/** When a silence begins that may become certainty. */
+function from({ standing }: Suspicions, nowMs: number): number | undefined {
+  return standing === 'most' ? nowMs : undefined
+}
+
+function showingLife(suspicion: Suspicion, suspicions: Suspicions, nowMs: number): Suspicion {
+  return { ...suspicion, renewedAtMs: nowMs, deadSinceMs: from(suspicions, nowMs) }
 }
 
 /** The members as the election should see them. The same object where nothing is suspected. */
@@ -176,7 +200,8 @@ export function mayMove({ standing }: Suspicions): boolean {
 function counts(node: string, suspicion: Suspicion, suspicions: Suspicions, nowMs: number): boolean {
   const { standing, provenMs, settings } = suspicions
   if (suspicion.left && !suspicion.isBack) return true
-  if (standing === 'most') return true
+  // Without most of the members it is kept for those alone that were certain while they were there.
+  if (standing === 'most' || suspicion.deadSinceMs !== undefined) return true
   if (suspicion.renewals >= 2) return false
   if (provenMs >= confirmedFromMs(node, suspicion, suspicions)) return true
   return standing === 'half' && nowMs >= Math.max(suspicion.renewedAtMs, provenMs) + settings.tieMs
@@ -195,6 +220,7 @@ function nextRenewalMs(suspicions: Suspicions): number | undefined {
   const open = [...lost].some(
     ([node, suspicion]) =>
       (!suspicion.left || suspicion.isBack) &&
+      suspicion.deadSinceMs === undefined &&
       suspicion.renewals < 2 &&
       provenMs < confirmedFromMs(node, suspicion, suspicions),
   )

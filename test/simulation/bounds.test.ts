@@ -57,6 +57,18 @@ const trials: readonly Trial[] = [
     nodes: [3, 5, 20],
     faults: () => [apiAway, lasting(10_000, { kind: 'powerCut', node: 'n02' })],
   },
+  {
+    row: 'apiAwayPowerCutTorn',
+    nodes: [3, 4, 5],
+    apiApart: false,
+    faults: () => [
+      apiAway,
+      lasting(10_000, { kind: 'powerCut', node: 'n02' }),
+      { atMs: 20_000, lastsMs: 1_000, fault: { kind: 'tear', cables: ['nodes'], nodes: ['n01'] } },
+    ],
+    fromMs: 19_000,
+    untilMs: 30_000,
+  },
   { row: 'apiCut', nodes: all, faults: () => once({ kind: 'apiCut', node: 'n02' }), untilMs: 30_000 },
   { row: 'stopped', nodes: [3, 5, 20], faults: () => [forMs(240, { kind: 'freeze', node: 'n02' })] },
   { row: 'stopped', nodes: [3, 5, 20], faults: () => [forMs(5_000, { kind: 'freeze', node: 'n02' })] },

@@ -25,6 +25,7 @@ export const bounds = {
   nodeBack: { situation: 'node back, node added', none: 0, two: handOverMs },
   apiAway: { situation: 'API server away, however long', none: 0, two: 0 },
   apiAwayPowerCut: { situation: 'API server away, then a node dies', none: 700, two: 0 },
+  apiAwayPowerCutTorn: { situation: '… and those left lose each other for a second', none: 0, two: 0 },
   apiCut: { situation: 'one node cut off from the API server only', none: 0, two: 1_200 },
   stopped: { situation: 'process stopped for t (SIGSTOP, VM pause)', none: 700, two: 0 },
   clockStopped: { situation: "… and the machine's clock stood still as well", none: 700, two: 400 },
