@@ -11,6 +11,7 @@ import { detectorSection } from './detector-alarms.ts'
 import { imageSection } from './image-section.ts'
 import { installSection } from './install-section.ts'
 import { conflictSection } from './layer2/conflict.ts'
+import { manySection } from './layer2/many.ts'
 import { restSection } from './layer2/rest-section.ts'
 import { layer2Section } from './layer2/section.ts'
 import { sharingSection } from './layer2/sharing.ts'
@@ -33,6 +34,7 @@ const sections: Readonly<Record<string, Section>> = {
   controller: controllerSection,
   speaker: speakerSection,
   layer2: layer2Section,
+  many: manySection,
   rest: restSection,
   sharing: sharingSection,
   conflict: conflictSection,

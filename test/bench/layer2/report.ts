@@ -10,8 +10,8 @@ export interface Outcome {
   readonly seen: readonly Seen[]
 }
 
-/** The section of docs/benchmarks.md. */
-export function layer2Text(outcomes: readonly Outcome[]): string {
+/** A row for each. */
+export function outcomesTable(outcomes: readonly Outcome[]): string {
   const columns = [
     '',
     'nodes',
@@ -42,6 +42,11 @@ export function layer2Text(outcomes: readonly Outcome[]): string {
       number(Math.max(...seen.map(one => one.moved))),
     ]
   })
+  return table(columns, rows)
+}
+
+/** The section of docs/benchmarks.md. */
+export function layer2Text(outcomes: readonly Outcome[]): string {
   return `## Layer 2: how long nobody answers
 
 Real speakers on nodes that are network namespaces, 25 dual-stack Services, and a client that every 10 ms asks for three
@@ -53,7 +58,7 @@ for one address. *Moved*: of all 50 addresses, those that have another owner aft
 with Berth these are hand-overs, one after the other, by which a node that was away gets its share again.
 MetalLB is the real speaker with memberlist, in the same lab.
 
-${table(columns, rows)}
+${outcomesTable(outcomes)}
 
 ${promises(outcomes)}
 `
