@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parsePageAddress } from '../../page/address.ts'
 import { chart, type Helm, openHelm } from './helm.ts'
 
 let helm: Helm
@@ -76,6 +77,33 @@ test.each([
   },
 ])('$what is refused with what to set', async ({ value, says }) => {
   await expect(render('--set', value)).rejects.toThrow(says)
+})
+
+describe('brackets in the status page’s address', () => {
+  const rendered = async (address: string) => await render('--set-string', `controller.statusPage.address=${address}`)
+  const groups = (count: number) => Array.from({ length: count }, (_, index) => `${index}f`).join(':')
+
+  const counted = [groups(8), `${groups(7)}::`, `::${groups(7)}`, `${groups(3)}::${groups(4)}`]
+  const withIPv4 = ['::ffff:127.0.0.1', `${groups(6)}:192.0.2.1`, '1:2::3:192.0.2.1', `${groups(5)}::1.2.3.4`]
+  test.each(['::', '::1', '1::', '2001:DB8::7', 'fe80::1:2', ...counted, ...withIPv4])(
+    'take %s, as the controller does',
+    async address => {
+      expect(parsePageAddress(`[${address}]:7474`)).toBeDefined()
+      expect(await rendered(`[${address}]:7474`)).toContain(`--status-page-address=[${address}]:7474`)
+    },
+  )
+
+  const odd = [':', ':::', '1', '1:2', '::12345', '1::2::3', ':1', '1:', '1:::2']
+  const miscounted = [groups(7), groups(9), `${groups(8)}::`, `${groups(4)}::${groups(4)}`]
+  const oddIPv4 = ['127.0.0.1', '::1.2.3', '::1.2.3.256', '::1.2.3.4:1', `${groups(7)}:1.2.3.4`]
+  test.each([...odd, ...miscounted, ...oddIPv4])(
+    'refuse %s, as the controller does, and say what to write',
+    async address => {
+      expect(parsePageAddress(`[${address}]:7474`)).toBeUndefined()
+      const says = `controller.statusPage.address ([${address}]:7474) has no IPv6 address in its brackets`
+      await expect(rendered(`[${address}]:7474`)).rejects.toThrow(says)
+    },
+  )
 })
 
 test('values that just fit are taken', async () => {
