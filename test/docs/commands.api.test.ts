@@ -8,8 +8,7 @@ import { plain } from '../../cli/paint.ts'
 import { createProgram } from '../../cli/program.ts'
 import { chart, type Helm, openHelm } from '../charts/helm.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts'
-import { asWritten, commandsOf, type DocumentedCommand, withNames, wordsOf } from './commands.ts'
-import { pages } from './pages.ts'
+import { type Runner, runners, withNames, wordsOf } from './commands.ts'
 import { snippet, snippets } from './snippets.ts'
 
 /*
@@ -19,22 +18,14 @@ import { snippet, snippets } from './snippets.ts'
  * and is not dry is run elsewhere: by as-written.api.test.ts, and of docs/migration.md by test/e2e/migrate.net.test.ts.
  */
 
-const migration = 'docs/migration.md'
-const elsewhere = new Set([...asWritten(), ...commandsOf(migration)].map(({ text }) => text))
-const everywhere = pages()
-  .filter(page => page !== migration)
-  .flatMap(commandsOf)
-  .filter(({ text }) => !elsewhere.has(text))
-const commands = [...new Map(everywhere.map(command => [command.text, command])).values()]
-const isOfBerth = ({ words }: DocumentedCommand): boolean => words[1] === 'berth'
-/** In a sentence a command may stand for all that it is asked, as `kubectl apply`. */
-const isWhole = ({ words }: DocumentedCommand): boolean => words.length > 2
-const isWholeOfBerth = ({ words }: DocumentedCommand): boolean =>
-  /^[a-z]/.test(words[2] ?? '') && words.length > (words[2] === 'explain' ? 3 : 2)
-const ofKubectl = commands.filter(command => command.words[0] === 'kubectl' && !isOfBerth(command) && isWhole(command))
-const ofBerth = commands.filter(
-  command => command.words[0] === 'kubectl' && isOfBerth(command) && isWholeOfBerth(command),
-)
+const byRunner = Map.groupBy(runners(), ([, runner]) => runner)
+
+/** The commands that this part of the test runs, as they stand and by their words. */
+function commandsBy(runner: Runner): readonly (readonly [text: string, words: readonly string[]])[] {
+  return (byRunner.get(runner) ?? []).map(([text]) => [text, wordsOf(text)])
+}
+
+const [ofKubectl, ofBerth, ofHelm] = [commandsBy('kubectl'), commandsBy('kubectl berth'), commandsBy('helm')]
 const configuration = 'configuration.md'
 
 let controlPlane: ControlPlane
@@ -75,6 +66,7 @@ function inPlace(words: readonly string[]): readonly string[] {
     'charts/berth': chart,
     'values.yaml': join(controlPlane.directory, 'values.yaml'),
     'config/': join(controlPlane.directory, 'config'),
+    'berth/': join(controlPlane.directory, 'config'),
     DIR: join(controlPlane.directory, 'config'),
   }
   return withNames(words).map(word => places[word] ?? word)
@@ -122,7 +114,7 @@ function runnable(words: readonly string[]): readonly string[] {
 describe('kubectl does what the pages say', () => {
   test('there is something to run', () => expect(ofKubectl.length).toBeGreaterThan(30))
 
-  test.each(ofKubectl.map(({ text, words }) => [text, words.slice(1)] as const))('%s', async (_, words) => {
+  test.each(ofKubectl)('%s', async (_, [, ...words]) => {
     const args = runnable(inPlace(words))
     await expect(controlPlane.kubectl(args)).resolves.toEqual(expect.any(String))
   })
@@ -131,7 +123,7 @@ describe('kubectl does what the pages say', () => {
 describe('kubectl berth does what the pages say', () => {
   test('there is something to run', () => expect(ofBerth.length).toBeGreaterThan(4))
 
-  test.each(ofBerth.map(({ text, words }) => [text, words.slice(2)] as const))('%s', async (_, words) => {
+  test.each(ofBerth)('%s', async (_, [, , ...words]) => {
     const said: string[] = []
     const complaints: string[] = []
     const program = createProgram({
@@ -148,10 +140,9 @@ describe('kubectl berth does what the pages say', () => {
 })
 
 describe('helm does what the pages say', () => {
-  const ofHelm = commands.filter(command => command.words[0] === 'helm' && isWhole(command))
   test('there is something to run', () => expect(ofHelm.length).toBeGreaterThan(1))
 
-  test.each(ofHelm.map(({ text, words }) => [text, words.slice(1)] as const))('%s', async (_, words) => {
+  test.each(ofHelm)('%s', async (_, [, ...words]) => {
     await expect(helm(...inPlace(words))).resolves.toEqual(expect.any(String))
   })
 })
@@ -170,16 +161,18 @@ const noTcpdump = await whyNot('tcpdump')
 if (noTcpdump !== undefined) console.warn(`skipped: filters in docs/: ${noTcpdump}`)
 
 describe('what a node or a client is asked exists', () => {
-  const filters = commands
-    .filter(({ words }) => words[0] === 'tcpdump')
-    .map(({ text, words }) => [text, words] as const)
+  const filters = commandsBy('tcpdump')
   test.skipIf(noTcpdump !== undefined).each(filters)('tcpdump compiles the filter: %s', async (_, words) => {
     const filter = words.slice(1).filter((word, index) => !word.startsWith('-') && index !== 1)
     const { stdout } = await run('tcpdump', ['-d', '-y', 'EN10MB', filter.join(' ')])
     expect(stdout).toContain('ret')
   })
 
-  const settings = commands.filter(({ words }) => words[0] === 'sysctl').flatMap(({ words }) => words.slice(1))
+  test.each(commandsBy('ip'))('%s', async (_, [, ...words]) => {
+    await expect(run('ip', words)).resolves.toMatchObject({ stderr: '' })
+  })
+
+  const settings = commandsBy('sysctl').flatMap(([, [, ...names]]) => names)
   test.each(settings)('the kernel has the setting %s', name => {
     expect(existsSync(join('/proc/sys', name.replaceAll('.', '/')))).toBe(true)
   })
