@@ -13,9 +13,9 @@ const detectMultiplier = 3
 /** What of layer2's scenarios may depend on the number of nodes, and how often. */
 const runsOf = new Map([
   ['power cut', 20],
-  ['kill -9', 10],
-  ['SIGTERM', 10],
-  ['node back', 5],
+  ['kill -9', 5],
+  ['SIGTERM', 5],
+  ['node back', 3],
 ])
 
 /** A cluster in which nobody watches everybody. */
