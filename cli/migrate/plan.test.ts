@@ -182,6 +182,14 @@ describe('the way back to MetalLB', () => {
     expect(steps[1]?.commands).toEqual(['kubectl label nodes --all --overwrite berth.dev/metallb=true'])
   })
 
+  test('goes node by node, as well as it can, where peers are in a ConfigMap and cannot be held back', () => {
+    const steps = stepsOf({ ...convert(metallb(0, 1, false), { namespace }), peers: [] })
+    expect(steps[1]?.title).toContain('node by node')
+    expect(steps[1]?.commands).toEqual(
+      ['node-1', 'node-2', 'node-3'].map(name => `kubectl label node ${name} --overwrite berth.dev/metallb=true`),
+    )
+  })
+
   test.each([
     { what: 'no selectors', own: [] },
     { what: 'labels', own: [{ matchLabels: { rack: 'a' } }, { matchLabels: { rack: 'b' } }] },

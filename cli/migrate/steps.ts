@@ -146,16 +146,23 @@ export function stepsToMetalLB(
 }
 
 /** With layer 2 alone the label starts them; with BGP they are started first, and the label lets them have the sessions. */
-function letSpeakersComeBack({ installation, peers }: Conversion, progress: Progress): readonly Step[] {
+function letSpeakersComeBack({ installation, peers, objects }: Conversion, progress: Progress): readonly Step[] {
   const { speaker } = installation
   const title = "Let MetalLB's speakers come back"
   if (!speaker || peers.length === 0) {
+    // Peers of a ConfigMap cannot be told by a patch where to wait.
+    const byBGP = objects.some(({ kind }) => kind === 'BGPPeer')
+    const label = `${metallbLabel}=true`
     return [
       {
-        title,
+        title: `${title}${byBGP ? ', node by node' : ''}`,
         done: speaker !== undefined && speaker.scheduled > 0,
-        commands: [`kubectl label nodes --all --overwrite ${metallbLabel}=true`],
-        note: 'They have nothing to do yet.',
+        commands: byBGP
+          ? progress.nodes.map(node => `kubectl label node ${node} --overwrite ${label}`)
+          : [`kubectl label nodes --all --overwrite ${label}`],
+        note: byBGP
+          ? "With the label Berth gives a node's sessions up, and MetalLB's speaker comes. Wait after each node until its router has the session."
+          : 'They have nothing to do yet.',
       },
     ]
   }
