@@ -15,6 +15,7 @@ import { manySection } from './layer2/many.ts'
 import { restSection } from './layer2/rest-section.ts'
 import { layer2Section } from './layer2/section.ts'
 import { sharingSection } from './layer2/sharing.ts'
+import { withoutApiSection } from './layer2/without-api.ts'
 import { pageSection } from './page-section.ts'
 import { machineLine, withSections } from './report.ts'
 import { speakerSection } from './speaker-section.ts'
@@ -34,6 +35,7 @@ const sections: Readonly<Record<string, Section>> = {
   controller: controllerSection,
   speaker: speakerSection,
   layer2: layer2Section,
+  withoutApi: withoutApiSection,
   many: manySection,
   rest: restSection,
   sharing: sharingSection,
