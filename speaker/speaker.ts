@@ -72,6 +72,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   const sources = createSources({ transport, namespace, node, leaseDurationMs, log })
 
   let interfaces: readonly NetworkInterface[] | undefined
+  /** On these nothing is answered, but routers may be. */
+  let excluded: readonly NetworkInterface[] = []
   let leaving = false
   let fence = { withheld: false, pauses: 0 }
   let synced = false
@@ -157,7 +159,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     known: () => (needed('routing').every(watch => watch.hasSynced()) ? 'everything' : knownOfPeers()),
     openBgp,
     setBfdSessions: sessions => wire.send({ kind: 'bfd', sessions }),
-    interfaces: () => interfaces ?? [],
+    interfaces: () => [...(interfaces ?? []), ...excluded],
     dwellMs: Math.min(options.bgpDwellSeconds, options.handOverTimeoutSeconds) * 1000,
     isDrained: () => drained() !== undefined,
     onChange: () => recorder.update(),
@@ -212,6 +214,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
         members.tellFacts()
         feed.tellMembers()
         // Whether a router is next to us decides how BFD watches it, and what addresses we have what routes say.
+        router.wake('interfaces')
+        break
+      case 'excluded':
+        excluded = report.interfaces
         router.wake('interfaces')
         break
       case 'announced':

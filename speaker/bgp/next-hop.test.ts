@@ -43,6 +43,14 @@ describe('a peer finds us', () => {
       undefined,
     ])
   })
+  test('at an address of the node on its loopback interface, and never at those that every machine has', () => {
+    const loopback = ['127.0.0.1', '::1', '203.0.113.7'].map(text => ({ interface: 'lo', address: address(text) }))
+    const own = address('203.0.113.7')
+    expect(texts(nextHopsOf(own, {}, loopback))).toEqual(['203.0.113.7', undefined, undefined])
+    const six = { interface: 'lo', address: address('2001:db8:7::1') }
+    expect(texts(nextHopsOf(own, {}, [...loopback, six]))).toEqual(['203.0.113.7', '2001:db8:7::1', undefined])
+    expect(texts(nextHopsOf(six.address, {}, [...loopback, six]))).toEqual(['203.0.113.7', '2001:db8:7::1', undefined])
+  })
   test('nowhere for a family that the interface has no address of', () => {
     expect(texts(nextHopsOf(address('127.0.0.1'), {}, addresses))).toEqual(['127.0.0.1', undefined, undefined])
   })

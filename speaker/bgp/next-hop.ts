@@ -22,7 +22,8 @@ export function nextHopsOf(
   const own = (family: IpFamily) => (local.family === family && !isLinkLocal(local) ? local : undefined)
   const lowest = (family: IpFamily) =>
     beside
-      .filter(address => address.family === family && !isLinkLocal(address))
+      // Beside a node's own address on its loopback interface there are 127.0.0.1 and ::1, where nobody finds us.
+      .filter(address => address.family === family && !isLinkLocal(address) && isHostAddress(address))
       .sort((one, other) => (one.value < other.value ? -1 : 1))[0]
   return {
     IPv4: named.IPv4 ?? own('IPv4') ?? lowest('IPv4'),

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { goldenPackets } from '../../test/packets/pcap.ts'
 import { ip, mac } from '../../test/packets/values.ts'
-import { applyMessages, emptyLinkTable, excludedByDefault, type LinkTable, networkInterfaces } from './interfaces.ts'
+import {
+  applyMessages,
+  emptyLinkTable,
+  excludedByDefault,
+  excludedInterfaces,
+  type LinkTable,
+  networkInterfaces,
+} from './interfaces.ts'
 import { decodeNetlink, type Link, type NetlinkMessage } from './message.ts'
 
 const up = 0x1 | 0x10000
@@ -121,5 +128,34 @@ describe('applyMessages', () => {
         layer2: true,
       },
     ])
+  })
+})
+
+describe('excludedInterfaces', () => {
+  const withAddress = (name: string, ...texts: readonly string[]) =>
+    excludedInterfaces(
+      tableOf(
+        { kind: 'link', link: { ...ethernet, name } },
+        ...texts.map((text): NetlinkMessage => {
+          return { kind: 'address', address: { linkIndex: 2, address: ip(text), prefixLength: 32 } }
+        }),
+      ),
+      excluded,
+    ).map(one => `${one.name} ${one.addresses.map(each => each.address).join()}`)
+
+  test('tells those over which a router may be reached', () => {
+    expect(withAddress('wg0', '198.51.100.1', 'fe80::1')).toEqual(['wg0 198.51.100.1,fe80::1'])
+    expect(withAddress('lo', '127.0.0.1', '::1', '192.0.2.7')).toEqual(['lo 127.0.0.1,192.0.2.7,::1'])
+    expect(withAddress('dummy0', '2001:db8::1')).toEqual(['dummy0 2001:db8::1'])
+  })
+
+  test.each([
+    { name: 'that is not excluded', interface: 'eth0', addresses: ['192.0.2.1'] },
+    { name: 'of a pod', interface: 'veth12', addresses: ['fe80::1', '169.254.1.1'] },
+    { name: 'with the addresses of Services', interface: 'kube-ipvs0', addresses: ['203.0.113.1'] },
+    { name: 'of this machine alone', interface: 'lo', addresses: ['127.0.0.1', '::1'] },
+    { name: 'without address', interface: 'dummy0', addresses: [] },
+  ])('leaves out one $name', one => {
+    expect(withAddress(one.interface, ...one.addresses)).toEqual([])
   })
 })

@@ -63,9 +63,38 @@ const ARPHRD_ETHER = 1
 
 /** The table as the rest of Berth sees it: in the order of the kernel's numbers, without interfaces excluded by name. */
 export function networkInterfaces(table: LinkTable, excluded: readonly RegExp[]): readonly NetworkInterface[] {
+  return described(table, ({ name }) => !isExcluded(name, excluded))
+}
+
+/** So many addresses that are not the node's own, but of Services or of what runs on it, that nobody would read them. */
+const crowded = /^(kube-ipvs|nodelocaldns)/
+
+/**
+ * Interfaces excluded by name that have an address which is good for more than their link: a tunnel to the router, or the
+ * loopback interface of a node that speaks BGP from an address of its own. Those of pods have none.
+ */
+export function excludedInterfaces(table: LinkTable, excluded: readonly RegExp[]): readonly NetworkInterface[] {
+  const addressed = new Set(Array.from(table.addresses.values()).flatMap(one => (isRoutable(one) ? one.linkIndex : [])))
+  return described(
+    table,
+    ({ name, index }) => addressed.has(index) && isExcluded(name, excluded) && !crowded.test(name),
+  )
+}
+
+function isExcluded(name: string, excluded: readonly RegExp[]): boolean {
+  return excluded.some(pattern => pattern.test(name))
+}
+
+/** Not link-local, and not of this machine alone. */
+function isRoutable({ address: { family, value } }: LinkAddress): boolean {
+  if (family === 'IPv4') return value >> 24n !== 127n && value >> 16n !== 0xa9fen
+  return value > 1n && value >> 118n !== 0xfe80n >> 6n
+}
+
+function described(table: LinkTable, isWanted: (link: Link) => boolean): readonly NetworkInterface[] {
   const addresses = Map.groupBy(table.addresses.values(), ({ linkIndex }) => linkIndex)
   return [...table.links.values()]
-    .filter(({ name }) => !excluded.some(pattern => pattern.test(name)))
+    .filter(isWanted)
     .sort((one, other) => one.index - other.index)
     .map(link => ({
       name: link.name,

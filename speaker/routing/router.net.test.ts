@@ -309,6 +309,26 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     await kubectl(['delete', 'endpointslice', 'local-1'])
   })
 
+  test('a node that is drained by a taint of ours is FRR’s last choice for as long as it is', async () => {
+    const router = await startRouter(frr, 'first')
+    await applyPeer('router', machine('first'))
+    await speaker('--drain', 'maintenance')
+    await hears(router, '203.0.113.1/32')
+    const communities = async (expected: string) =>
+      await until(
+        `communities "${expected}"`,
+        () => router.routes(),
+        routes => routes.length === 1 && routes[0]?.communities.join() === expected,
+        patienceMs,
+      )
+    await communities('')
+    await kubectl(['taint', 'node', 'node-1', 'maintenance=disk:NoSchedule'])
+    onTestFinished(async () => void (await kubectl(['taint', 'node', 'node-1', 'maintenance-']).catch(() => '')))
+    await communities('graceful-shutdown')
+    await kubectl(['taint', 'node', 'node-1', 'maintenance-'])
+    await communities('')
+  })
+
   test('a node that gets its IPv6 address after the session stands announces its IPv6 routes then', async () => {
     const [node] = lab.nodes
     if (!node) throw new Error('no node')
@@ -321,6 +341,30 @@ describe.skipIf(obstacle !== undefined)('a speaker beside a router', () => {
     await hears(router, '203.0.113.1/32')
     await sessionState('router', 'IPv6 prefixes are not announced')
     await node.namespace.run(['ip', 'addr', 'add', `${node.ipv6}/64`, 'dev', 'eth0', 'nodad'])
+    await hears(router, '203.0.113.1/32', '2001:db8:113::1/128')
+  })
+
+  test('a session from an address on lo, which layer 2 leaves alone by its name, follows the addresses of that one too', async () => {
+    const [node] = lab.nodes
+    if (!node) throw new Error('no node')
+    const own = { ipv4: '198.51.100.7', ipv6: '2001:db8:7::1' }
+    await node.namespace.run(['ip', 'addr', 'add', `${own.ipv4}/32`, 'dev', 'lo'])
+    const host = machine('first')
+    await host.namespace.run(['ip', 'route', 'add', `${own.ipv4}/32`, 'via', nodeAddress])
+    await host.namespace.run(['ip', 'route', 'add', `${own.ipv6}/128`, 'via', node.ipv6])
+    await createService('sixth', ['2001:db8:113::1'])
+    await setEndpoints('sixth', 1)
+    const router = await startRouter(frr, 'first', {
+      families: ['IPv4', 'IPv6'],
+      remote: own.ipv4,
+      multihop: true,
+    })
+    await speaker()
+    const far = { sourceAddress: own.ipv4, ebgpMultiHop: true, dualStackAddressFamily: true }
+    await applyPeer('router', host, far)
+    await hears(router, '203.0.113.1/32')
+    await sessionState('router', 'IPv6 prefixes are not announced')
+    await node.namespace.run(['ip', 'addr', 'add', `${own.ipv6}/128`, 'dev', 'lo'])
     await hears(router, '203.0.113.1/32', '2001:db8:113::1/128')
   })
 })

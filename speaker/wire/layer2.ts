@@ -1,6 +1,6 @@
 import { formatMac, type MacAddress } from '../../net/mac.ts'
 import type { LinkTable } from '../netlink/interfaces.ts'
-import { networkInterfaces } from '../netlink/interfaces.ts'
+import { excludedInterfaces, networkInterfaces } from '../netlink/interfaces.ts'
 import { openInterfaceMonitor } from '../netlink/monitor.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createClaimFilter } from './claims.ts'
@@ -71,8 +71,18 @@ export function startLayer2(options: {
     report,
   })
 
+  let told = '[]'
+  const tellExcluded = (table: LinkTable): void => {
+    const excluded = excludedInterfaces(table, options.excluded)
+    const text = JSON.stringify(excluded)
+    if (text === told) return
+    told = text
+    report({ kind: 'excluded', interfaces: excluded })
+  }
+
   const onInterfaces = (table: LinkTable): void => {
     ownMacs = new Set(Array.from(table.links.values(), ({ mac }) => macNumber(mac)))
+    tellExcluded(table)
     const next = networkInterfaces(table, options.excluded)
     if (interfacesKnown && JSON.stringify(next) === JSON.stringify(interfaces)) return
     const before = new Map(interfaces.map(one => [one.index, one]))

@@ -85,6 +85,8 @@ export interface ClusterMember {
 export type WireReport =
   /** All interfaces, those excluded by name left out; at the start and whenever any of them changes. */
   | { readonly kind: 'interfaces'; readonly interfaces: readonly NetworkInterface[] }
+  /** Of those excluded by name the ones that a router may be reached over; whenever any of them changes. */
+  | { readonly kind: 'excluded'; readonly interfaces: readonly NetworkInterface[] }
   /**
    * The first gratuitous packets for the address have left on these interfaces and requests are answered there. Empty
    * where none of the interfaces asked for can be used now. Said again whenever the set changes.

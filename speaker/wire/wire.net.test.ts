@@ -61,6 +61,24 @@ describe.skipIf(obstacle !== undefined)('wire, on a real segment', () => {
     ])
   })
 
+  test('says of an interface that is excluded by name which addresses a router may know us by', async () => {
+    const excluded = async (what: string, isExpected: (text: string) => boolean) =>
+      await wire.until(what, reports => {
+        const found = reports.findLast(({ kind }) => kind === 'excluded')
+        const list = found?.kind === 'excluded' ? found.interfaces : []
+        return isExpected(list.map(one => `${one.name} ${JSON.stringify(one.addresses)}`).join())
+      })
+    await node.namespace.run(['ip', 'addr', 'add', '198.51.100.7/32', 'dev', 'lo'])
+    await excluded('IPv4', text => /^lo .*198\.51\.100\.7/.test(text))
+    await node.namespace.run(['ip', 'addr', 'add', '2001:db8:7::1/128', 'dev', 'lo'])
+    await excluded('both', text => /198\.51\.100\.7.*2001:db8:7::1/.test(text))
+    for (const address of ['198.51.100.7/32', '2001:db8:7::1/128']) {
+      await node.namespace.run(['ip', 'addr', 'del', address, 'dev', 'lo'])
+    }
+    await excluded('nothing', text => text === '')
+    expect(interfacesIn(wire.reports)).toMatchObject([{ name: 'eth0' }])
+  })
+
   test.each(both)(
     'nobody answers for %s before it is announced, the node then, nobody after it is withdrawn',
     async address => {
