@@ -17,6 +17,7 @@ import { type ControlPlane, startControlPlane } from '../test/control-plane/cont
 import { formatObjectName, type Step } from './change.ts'
 import { type Preview, previewOf } from './preview.ts'
 import { readLists } from './read.ts'
+import { snapshotOf } from './snapshot.ts'
 
 /*
  * What preview says of routes and sessions is what routers then see: a hundred changes, one after the other, against the real
@@ -123,9 +124,21 @@ test(`routers see what preview says, for ${changes} changes (seed ${seed})`, { t
   }
   // A run in which nothing happens proves nothing.
   const least = Math.floor(changes / 100) * 3
-  for (const what of ['announced', 'withdrawn', 'changed', 'begins', 'ends', 'restarts', 'bfd', 'unheard', 'several']) {
+  for (const what of [
+    'announced',
+    'withdrawn',
+    'changed',
+    'begins',
+    'ends',
+    'restarts',
+    'bfd',
+    'unheard',
+    'several',
+    'drained',
+  ]) {
     expect(tally[what] ?? 0, `${what} of ${JSON.stringify(tally)}`).toBeGreaterThanOrEqual(least)
   }
+  expect(tally['drained'] ?? 0).toBeGreaterThanOrEqual(Math.floor(changes / 100))
 })
 
 interface Moment extends Awaited<ReturnType<typeof readLists>> {
@@ -136,6 +149,10 @@ interface Moment extends Awaited<ReturnType<typeof readLists>> {
 async function rest(expected?: ReturnType<typeof observation>): Promise<Moment> {
   await speakers.settle(await live.settle())
   let read = await readLists(cluster.transport, namespace)
+  await until(async () => {
+    read = await readLists(cluster.transport, namespace)
+    return isToldWhoIsDrained(read) || undefined
+  }, 'the Leases say which nodes are being drained')
   if (expected) {
     await until(async () => {
       read = await readLists(cluster.transport, namespace)
@@ -145,6 +162,13 @@ async function rest(expected?: ReturnType<typeof observation>): Promise<Moment> 
   return { ...read, sessions: speakers.sessions() }
 }
 
+function isToldWhoIsDrained({ lists, takenAtMs }: Awaited<ReturnType<typeof readLists>>): boolean {
+  const { speakers, nodes } = snapshotOf(lists, namespace, takenAtMs)
+  const drained = speakers.flatMap(({ lease }) => (lease.facts.reluctance?.kind === 'drained' ? [lease.node] : []))
+  const cordoned = [...nodes.values()].filter(({ unschedulable }) => unschedulable).map(({ name }) => name)
+  return drained.toSorted().join() === cordoned.toSorted().join()
+}
+
 function previewed({ lists, takenAtMs }: Moment, steps: readonly Step[]): Preview {
   return previewOf(lists, steps, { namespace, nowMs: takenAtMs, loadBalancerClass: undefined })
 }
@@ -152,6 +176,7 @@ function previewed({ lists, takenAtMs }: Moment, steps: readonly Step[]): Previe
 function tell({ routes, sessions, objects }: Preview, { name }: Step, count: (what: string) => void): void {
   for (const { effect } of [...routes, ...sessions]) count(effect)
   const isChanged = objects.length > 0
+  if (routes.some(({ attributes }) => attributes.some(one => one.includes('gracefulShutdown')))) count('drained')
   if (isChanged && name.kind === 'BGPAdvertisement' && routes.length === 0) count('unheard')
 }
 

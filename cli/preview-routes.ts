@@ -73,9 +73,11 @@ export function plansOf(picture: Picture, assumeSpeakers: boolean): RoutePlans {
   const speaking = [...snapshot.nodes.keys()].filter(
     node => (assumeSpeakers || members.get(node)?.liveness === 'alive') && routes.peersOf(node).length > 0,
   )
+  // A node that is being drained asks routers to prefer others for as long as it is; its speaker says in its Lease that it is.
+  const isDrained = (node: string): boolean => members.get(node)?.facts.reluctance?.kind === 'drained'
   return new Map(
     speaking.map(node => {
-      return [node, planRoutes({ survey: routes, services, node, leaving: false, before: undefined })]
+      return [node, planRoutes({ survey: routes, services, node, leaving: isDrained(node), before: undefined })]
     }),
   )
 }
@@ -125,10 +127,15 @@ function attributesOf(route: Route, toOwnAs: boolean): Attributes {
     ['localPref', toOwnAs ? String(localPref) : ''],
     ['med', multiExitDisc === undefined ? '' : String(multiExitDisc)],
     ['asPathPrepend', toOwnAs || prepend === 0 ? '' : String(prepend)],
-    ['communities', [...communities.map(wordCommunity), ...large].join(' ')],
+    ['communities', [...ascending(communities).map(wordCommunity), ...large].join(' ')],
     ['link bandwidth', linkBandwidth === undefined ? '' : `${(linkBandwidth * 8) / 1_000_000} Mbit/s`],
   ]
   return new Map(all.filter(([, text]) => text !== ''))
+}
+
+/** As they are told: each once, in their order. */
+function ascending(communities: readonly number[]): readonly number[] {
+  return [...new Set(communities)].sort((one, other) => one - other)
 }
 
 function wordCommunity(community: number): string {

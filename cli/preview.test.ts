@@ -160,6 +160,20 @@ describe('preview', () => {
     expect(changes({ asPathPrepend: 2 }, bgpPeer)).toEqual(Array(2).fill('asPathPrepend unset → 2'))
   })
 
+  test('a node that is being drained says so of its routes, whatever they are', () => {
+    const leases = [speakerLease('node-1'), speakerLease('node-2', { reluctance: { kind: 'drained', by: 'cordon' } })]
+    const { routes } = previewed([apply(config('BGPAdvertisement', 'all', {}))], {
+      leases,
+      nodes: [node('node-1'), node('node-2')],
+      bgpAdvertisements: [],
+      services: [service('web', { ingress: ['192.0.2.0'] })],
+    })
+    expect(routes.map(({ nodes, attributes }) => `${nodes.join()}: ${attributes.join()}`)).toEqual([
+      'node-1: ',
+      'node-2: communities gracefulShutdown',
+    ])
+  })
+
   test('a BFDProfile that says the same under another name watches no session otherwise', () => {
     const peer = (bfdProfile: string) => {
       return config('BGPPeer', 'r1', { myASN: 64512, peerASN: 64513, peerAddress: '198.51.100.1', bfdProfile })

@@ -123,6 +123,10 @@ const removal = fc.constantFrom(
 const rack = fc
   .tuple(fc.constantFrom(...nodes), fc.constantFrom('a', 'b'))
   .map(([name, rack]) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { rack } } }))
+/** A node that is taken out of use, or back into it. */
+const cordon = fc
+  .tuple(fc.constantFrom(...nodes), fc.constantFrom(true, true, false))
+  .map(([name, unschedulable]) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { unschedulable } }))
 const locality = fc.tuple(place, labels, fc.constantFrom('Local', 'Cluster')).map(([place, labels, policy]) => ({
   apiVersion: 'v1',
   kind: 'Service',
@@ -150,6 +154,7 @@ export function bgpTurns(seed: number, count: number, routers: readonly Loopback
     { weight: 3, arbitrary: apply(pool) },
     { weight: 1, arbitrary: apply(peer(routers)) },
     { weight: 1, arbitrary: apply(advertisement) },
+    { weight: 2, arbitrary: apply(cordon) },
   )
   const turn: fc.Arbitrary<Turn> = fc.record({
     occurrences: fc.array(occurrence, { maxLength: 2 }),

@@ -162,8 +162,12 @@ function wordsOf(attributes: WireAttributes): ReadonlyMap<string, string> {
 }
 
 function wordCommunity(community: number): string {
-  if (community === wellKnownCommunities.noExport) return 'noExport'
-  return `${community >>> 16}:${community & 0xffff}`
+  const { noExport, gracefulShutdown } = wellKnownCommunities
+  const names = new Map<number, string>([
+    [noExport, 'noExport'],
+    [gracefulShutdown, 'gracefulShutdown'],
+  ])
+  return names.get(community) ?? `${community >>> 16}:${community & 0xffff}`
 }
 
 /** A BGP Identifier as a node with this IPv4 address has it. */
