@@ -125,6 +125,7 @@ function adviceOnNode(refusal: NodeRefusal, namespace: string): readonly string[
     case 'noSpeaker':
       return [`See why no speaker runs there, often a taint: kubectl -n ${namespace} get daemonsets,pods -o wide`]
     case 'speakerGone':
+    case 'speakerUnheard':
       return [
         `Is ${node} up, does it reach the API server? kubectl -n ${namespace} get leases; kubectl get node ${node}`,
       ]

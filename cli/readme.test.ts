@@ -60,7 +60,7 @@ function cluster() {
     speakerLease('node-2', { interfaces }, secondsAgo(2)),
     speakerLease('node-3', { interfaces }, secondsAgo(34)),
   ]
-  const ofWeb = record('web', 'node-1', addresses[0] ?? '', { because: 'ownerGone', from: 'node-3' }) as {
+  const ofWeb = record('web', 'node-1', addresses[0] ?? '', { because: 'ownerUnheard', from: 'node-3' }) as {
     readonly status: object
   }
   return world({

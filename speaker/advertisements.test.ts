@@ -87,6 +87,7 @@ describe('no address is announced', () => {
       node('g', { rack: '2' }),
       node('h'),
       node('i'),
+      node('j'),
     ]
     const members = [
       member('a'),
@@ -96,6 +97,7 @@ describe('no address is announced', () => {
       member('f', { interfaces: [eth('eth1')] }),
       member('g'),
       member('h', { interfaces: [eth('eth0', { carrier: false })] }),
+      member('j', { liveness: 'gone', unheard: true }),
     ]
     const rack1 = { requirements: [{ operator: 'NotIn', key: 'rack', values: ['2'] }] } as const
     const advertisements = [advertisement('rack', { nodeSelectors: [rack1], interfaces: ['eth0'] })]
@@ -108,6 +110,7 @@ describe('no address is announced', () => {
         'f: has none of the interfaces eth0; ' +
         'g: not selected by the nodeSelectors of the L2Advertisement; ' +
         'h: no carrier on eth0; ' +
+        'j: the speakers that watch it no longer hear it; ' +
         'c, i: no speaker runs there',
     )
   })

@@ -207,7 +207,8 @@ function standingOf(
   if (Object.hasOwn(facts.labels, excludeLabel)) return { kind: 'excludedByLabel', node, label: excludeLabel }
   if (facts.networkUnavailable) return { kind: 'networkUnavailable', node }
   if (!member) return { kind: 'noSpeaker', node }
-  if (member.liveness !== 'alive') return { kind: member.liveness === 'gone' ? 'speakerGone' : 'speakerLeaving', node }
+  if (member.liveness === 'leaving') return { kind: 'speakerLeaving', node }
+  if (member.liveness === 'gone') return { kind: member.unheard ? 'speakerUnheard' : 'speakerGone', node }
   const interfaces = own.some(advertisement => advertisement.interfaces.length === 0)
     ? 'all'
     : [...new Set(own.flatMap(advertisement => advertisement.interfaces))].sort()

@@ -7,7 +7,7 @@ import { elect } from './layer2/election.ts'
 import type { Reluctance } from './layer2/facts.ts'
 import { groupsOf, leftOut } from './layer2/groups.ts'
 import type { Liveness } from './layer2/membership.ts'
-import { type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
+import { formatBecause, type OwnershipRecord, type Published, recordKey, recordName } from './layer2/record.ts'
 import { plan } from './plan.ts'
 import type { Refusal } from './refusal.ts'
 import type { RoutingVerdict } from './routing/verdict.ts'
@@ -245,6 +245,19 @@ describe('a Service that this node wins', () => {
     const actions = plan(situation('a', world))
     expect(kinds(actions)).toEqual(['announce', 'claim'])
     expect(actions[1]).toMatchObject({ claim: { node: 'a', because: 'ownerGone', from: 'b' } })
+  })
+
+  test('is claimed from an owner that nobody hears any more in these words', () => {
+    const before = situation('a', {
+      ...only,
+      nodes: ['a', 'b'],
+      records: [record(web, claimed('b'), says('b', '192.0.2.1'))],
+      liveness: { a: 'alive', b: 'gone' },
+    })
+    const members = new Map([...before.members, ['b', member('b', { liveness: 'gone', unheard: true })] as const])
+    const claim = plan({ ...before, members }).find(action => action.kind === 'claim')?.claim
+    expect(claim).toEqual({ node: 'a', because: 'ownerUnheard', from: 'b' })
+    expect(claim && formatBecause(claim)).toBe('the speakers that watch b no longer heard it')
   })
 
   test('is claimed but not announced yet where its owner is leaving', () => {

@@ -285,7 +285,7 @@ function claimBecause(
       return holder?.because ?? 'first'
     case 'ownerUnable': {
       const member = holder && members.get(holder.node)
-      if (!isPresent(member)) return 'ownerGone'
+      if (!isPresent(member)) return member?.unheard ? 'ownerUnheard' : 'ownerGone'
       return member?.liveness === 'leaving' ? 'ownerLeaving' : 'ownerUnable'
     }
   }

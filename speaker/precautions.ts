@@ -3,7 +3,7 @@ import type { Announcer } from './announcer.ts'
 import type { Verdict } from './layer2/election.ts'
 import type { Group } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
-import { recordKey } from './layer2/record.ts'
+import { fromTheDead, recordKey } from './layer2/record.ts'
 import { type Assumptions, assume, type Caution, cautionOf, electOwners, settleAssumptions } from './layer2/takeover.ts'
 import { claimOf, type Records, type SpeakerAction } from './situation.ts'
 
@@ -74,7 +74,7 @@ export function createPrecautions(options: {
     mayClaim({ service, claim }) {
       // Whoever has us for dead would claim it back at once, and so on until our Lease is there again.
       if (options.isCutOff()) return false
-      if (claim.because !== 'ownerGone') return true
+      if (!fromTheDead(claim)) return true
       const addresses = service.ingress.flatMap(one => (one.kind === 'address' ? [formatAddress(one.address)] : []))
       // What no L2Advertisement speaks for is not announced here and holds nothing up.
       return addresses.every(address => !announcer.wire.has(address) || isKnown(address))

@@ -12,6 +12,7 @@ export type NodeRefusal =
   | { readonly kind: 'networkUnavailable'; readonly node: string }
   | { readonly kind: 'noSpeaker'; readonly node: string }
   | { readonly kind: 'speakerGone'; readonly node: string }
+  | { readonly kind: 'speakerUnheard'; readonly node: string }
   | { readonly kind: 'speakerLeaving'; readonly node: string }
   | { readonly kind: 'noInterface'; readonly node: string; readonly wanted: readonly string[] | 'all' }
   | { readonly kind: 'noCarrier'; readonly node: string; readonly interfaces: readonly string[] }
@@ -171,6 +172,8 @@ export function formatNodeRefusal(refusal: NodeRefusal): string {
       return 'no speaker runs there'
     case 'speakerGone':
       return 'its speaker does not renew its Lease'
+    case 'speakerUnheard':
+      return 'the speakers that watch it no longer hear it'
     case 'speakerLeaving':
       return 'its speaker is stopping'
     case 'noInterface':

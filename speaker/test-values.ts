@@ -49,12 +49,18 @@ export function node(name: string, labels: Labels = {}, networkUnavailable = fal
 
 export function member(
   name: string,
-  options: { liveness?: Liveness; interfaces?: readonly InterfaceFacts[]; reluctance?: Reluctance } = {},
+  options: {
+    liveness?: Liveness
+    unheard?: true
+    interfaces?: readonly InterfaceFacts[]
+    reluctance?: Reluctance
+  } = {},
 ): Member {
-  const { liveness = 'alive', interfaces = [eth('eth0')], reluctance } = options
+  const { liveness = 'alive', unheard, interfaces = [eth('eth0')], reluctance } = options
   return {
     node: name,
     liveness,
+    ...(unheard && { unheard }),
     facts: { node: name, run: `${name}-run`, leaving: liveness === 'leaving', interfaces, reluctance },
   }
 }

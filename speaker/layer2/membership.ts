@@ -40,6 +40,8 @@ export type Liveness = 'alive' | 'leaving' | 'gone'
 export interface Member {
   readonly node: string
   readonly liveness: Liveness
+  /** It is gone because those who watch it no longer hear it; its Lease was not over then. */
+  readonly unheard?: true
   readonly facts: SpeakerFacts
 }
 

@@ -20,6 +20,7 @@ export type ClaimedBecause = (typeof reasons)[number]
 const reasons = [
   'first',
   'ownerGone',
+  'ownerUnheard',
   'ownerLeaving',
   'ownerUnable',
   'ownerDrained',
@@ -172,6 +173,11 @@ export function samePublished(one: Published | undefined, other: Published): boo
   )
 }
 
+/** Whether the one before was taken for dead, and never said that it stops: it may be there after all, and answer. */
+export function fromTheDead({ because }: Pick<Claim, 'because'>): boolean {
+  return because === 'ownerGone' || because === 'ownerUnheard'
+}
+
 /** A claim's reason in words that go behind a semicolon. */
 export function formatBecause({ because, from }: Claim): string {
   switch (because) {
@@ -179,6 +185,8 @@ export function formatBecause({ because, from }: Claim): string {
       return 'nobody announced it before'
     case 'ownerGone':
       return `the speaker of ${from} does not renew its Lease`
+    case 'ownerUnheard':
+      return `the speakers that watch ${from} no longer heard it`
     case 'ownerLeaving':
       return `the speaker of ${from} is stopping`
     case 'ownerUnable':

@@ -49,6 +49,13 @@ test('where nobody is lost, the members are the same object', () => {
   expect(livenessOf(members, noSuspicions(settings), 0)).toBe(members)
 })
 
+test('whoever is lost is told from one whose Lease is over', () => {
+  const over = new Map([...members, ['d', member('d', { liveness: 'gone' })] as const])
+  const alive = livenessOf(over, after([[300, reach('most', 'de')]]).suspicions, 300)
+  expect(alive.get('e')).toMatchObject({ liveness: 'gone', unheard: true })
+  expect(alive.get('d')?.unheard).toBeUndefined()
+})
+
 describe('together with most of the members', () => {
   test('whoever is lost is gone at once, and no longer when it is found again', () => {
     expect(gone([[300, reach('most', 'e')]], 300)).toBe('e')

@@ -183,7 +183,7 @@ export function livenessOf(
   for (const [node, suspicion] of suspicions.lost) {
     const member = members.get(node)
     if (!member || member.facts.run !== suspicion.run || member.liveness === 'gone') continue
-    if (counts(node, suspicion, suspicions, nowMs)) after.set(node, { ...member, liveness: 'gone' })
+    if (counts(node, suspicion, suspicions, nowMs)) after.set(node, { ...member, liveness: 'gone', unheard: true })
   }
   return after
 }

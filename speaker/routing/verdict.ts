@@ -70,7 +70,8 @@ export function routingJudge(conditions: RoutingConditions): RoutingJudge {
       return { kind: 'announced', addresses, nodes, peers, established, disagreements, sharedRoutes }
     }
     const refusals = [...peersByNode.keys()].map((node): NodeRefusal => {
-      return { kind: conditions.members.has(node) ? 'speakerGone' : 'noSpeaker', node }
+      const member = conditions.members.get(node)
+      return { kind: !member ? 'noSpeaker' : member.unheard ? 'speakerUnheard' : 'speakerGone', node }
     })
     return { kind: 'refused', refusal: { kind: 'NoEligibleNode', nodes: refusals } }
   }

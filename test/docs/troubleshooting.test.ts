@@ -146,6 +146,7 @@ test('what a node says stands there as it says it', () => {
     networkUnavailable: [{ kind: 'networkUnavailable', node }],
     noSpeaker: [{ kind: 'noSpeaker', node }],
     speakerGone: [{ kind: 'speakerGone', node }],
+    speakerUnheard: [{ kind: 'speakerUnheard', node }],
     speakerLeaving: [{ kind: 'speakerLeaving', node }],
     noInterface: [
       { kind: 'noInterface', node, wanted: 'all' },
@@ -167,6 +168,7 @@ test('why a node has taken an address stands there as it is said', () => {
   const samples: Record<ClaimedBecause, string> = {
     first: '',
     ownerGone: node,
+    ownerUnheard: node,
     ownerLeaving: node,
     ownerUnable: node,
     ownerDrained: node,

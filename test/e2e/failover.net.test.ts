@@ -136,6 +136,10 @@ describe.skipIf(obstacle !== undefined)('an address that is announced', () => {
     tell('power lost', longestSilenceMs)
     expect(longestSilenceMs).toBeLessThan(detectionBoundMs)
     const next = await scene.ownerOf(ipv4, { not: [owner.name] })
+    await vi.waitFor(async () => {
+      const said = await scene.lab.controlPlane.kubectl(['get', 'events', '-A', '-o', 'jsonpath={.items[*].message}'])
+      expect(said).toContain(`the speakers that watch ${owner.name} no longer heard it`)
+    }, 10_000)
     await owner.powerOn()
     await speakerOn(owner)
     await hasJoined(owner)

@@ -24,7 +24,7 @@ import {
   type Turns,
   takeTurns,
 } from '../../speaker/layer2/pacing.ts'
-import { type OwnershipRecord, recordKey } from '../../speaker/layer2/record.ts'
+import { fromTheDead, type OwnershipRecord, recordKey } from '../../speaker/layer2/record.ts'
 import {
   livenessOf,
   mayMove,
@@ -384,7 +384,7 @@ export function createMainHalf(world: World, machine: Machine, run: string, wire
   function mayClaim({ service, claim }: SpeakerAction & { readonly kind: 'claim' }): boolean {
     // Whoever has us for dead would claim it back at once.
     if (isCutOff(membership, clock())) return false
-    if (claim.because !== 'ownerGone') return true
+    if (!fromTheDead(claim)) return true
     return service.ingress.every(
       one => one.kind !== 'address' || announced.get(formatAddress(one.address))?.announcedOn !== undefined,
     )

@@ -1,4 +1,5 @@
 import { spreadBound } from '../../speaker/layer2/election.ts'
+import { fromTheDead } from '../../speaker/layer2/record.ts'
 import { isAble, type Part, partsOf } from './allowance.ts'
 import type { Cluster } from './cluster.ts'
 import { isForBalance, type Move } from './episodes.ts'
@@ -77,7 +78,7 @@ export function watchMoves(cluster: Cluster): void {
     if (isForBalance({ because }) || !isSound(from)) return undefined
     // A tear is noticed node after node: for a moment the smaller side has some for dead and does not know that it is smaller.
     // And whose clock stood still learns only from others that its time has passed.
-    if (because === 'ownerGone' && !isOver(strayedAtMs.get(to))) return undefined
+    if (fromTheDead({ because }) && !isOver(strayedAtMs.get(to))) return undefined
     return `${address} moves from ${from} to ${to}, ${because}, and nothing was wrong with ${from}`
   }
 
