@@ -114,7 +114,7 @@ describe('/metrics', () => {
         ['192.0.2.2', { ...station, node: 'node-2' }],
       ]),
       wire: new Map([['192.0.2.3', { told: 'all', announcedOn: ['eth0'], sharers: ['node-1', 'node-2'] }]]),
-      reach: { standing: 'most', lost: [], ownMissed: ['node-2'] },
+      reach: { standing: 'most', lost: [], ownMissed: ['node-2'], suspected: ['node-2'] },
     })
     for (const line of [
       'berth_layer2_rival{ip="192.0.2.1",interface="eth0",mac="02:00:00:00:00:0b",rival_node=""} 1',

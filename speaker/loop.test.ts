@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createLoop } from './loop.ts'
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+beforeEach(
+  () =>
+    void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] }),
+)
 afterEach(() => void vi.useRealTimers())
 
 /** A loop whose runs take so long; `at` is when each began, and `able` whether it can run. */
@@ -28,11 +31,11 @@ test('changes that come together make one run, soon', () => {
   expect(loop.state).toEqual({ runs: 1, lastRunMs: 0, wokenAtMs: undefined })
 })
 
-test('an urgent change waits for no other', () => {
+test('an urgent change waits for no other, and for no timer', () => {
   const { loop, scene } = setUp()
   loop.wake()
   loop.wake('urgent')
-  vi.advanceTimersByTime(1)
+  vi.advanceTimersByTime(0)
   expect(scene.at).toEqual([0])
 })
 

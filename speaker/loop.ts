@@ -25,6 +25,7 @@ const minPauseMs = 5
 /** `run` says whether it could; where it could not, what woke it still waits. Times are of `performance.now()`. */
 export function createLoop(run: () => boolean): Loop {
   let timer: NodeJS.Timeout | undefined
+  let immediate: NodeJS.Immediate | undefined
   let timerAtMs = Number.POSITIVE_INFINITY
   let lastEndMs = Number.NEGATIVE_INFINITY
   let stopped = false
@@ -32,15 +33,26 @@ export function createLoop(run: () => boolean): Loop {
 
   function runAt(atMs: number): void {
     if (stopped || timerAtMs <= atMs) return
-    clearTimeout(timer)
+    clear()
     timerAtMs = atMs
-    timer = setTimeout(runNow, Math.max(0, atMs - performance.now()))
+    const waitMs = atMs - performance.now()
+    if (waitMs <= 0) {
+      // Before any timer: a write that begins in the same turn would take milliseconds first.
+      immediate = setImmediate(runNow)
+      return
+    }
+    timer = setTimeout(runNow, waitMs)
     // What keeps the process alive are its watches, not what a plan might do later.
     timer.unref()
   }
 
-  function runNow(): void {
+  function clear(): void {
     clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+
+  function runNow(): void {
+    clear()
     timerAtMs = Number.POSITIVE_INFINITY
     const beginMs = performance.now()
     if (stopped || !run()) return
@@ -58,7 +70,7 @@ export function createLoop(run: () => boolean): Loop {
     runNow,
     stop() {
       stopped = true
-      clearTimeout(timer)
+      clear()
     },
     get state() {
       return state

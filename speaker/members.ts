@@ -35,6 +35,7 @@ import {
   type Suspicions,
   step,
   suspicionSettings,
+  withoutSuspected,
 } from './layer2/suspicion.ts'
 import { nodeOwner } from './record-metadata.ts'
 
@@ -85,6 +86,8 @@ export interface MembersOptions {
   readonly renewPeriodSeconds: number
   /** `current` is another now. */
   readonly onChange: () => void
+  /** Somebody misses some of the others: what `current` will be if they are lost. */
+  readonly onSuspicion: (members: ReadonlyMap<string, Member>) => void
   /** `byLease` is another now. */
   readonly onLeases: () => void
   /** A renewal of our own Lease has come back through the watch; when it was sent, by `performance.now()`. */
@@ -170,7 +173,8 @@ export function createMembers(options: MembersOptions): Members {
     const [after, { renew }] = step(suspicions, event, nowMs)
     const movesAgain = mayMove(after) && !mayMove(suspicions)
     suspicions = after
-    if (renew) lease.touch()
+    // After the run that this may lead to: taking over is more urgent than to show that we live.
+    if (renew) setTimeout(() => lease.touch(), 0).unref()
     judge()
     if (movesAgain) options.onChange()
     clearTimeout(suspicionTimer)
@@ -216,7 +220,10 @@ export function createMembers(options: MembersOptions): Members {
   return {
     current: () => alive,
     byLease: () => members,
-    takeReach: report => suspect({ kind: 'reach', report }),
+    takeReach(report) {
+      suspect({ kind: 'reach', report })
+      if (report.suspected.length > 0) options.onSuspicion(withoutSuspected(alive, report.suspected))
+    },
     takeClaim: node => suspect({ kind: 'claimed', node }),
     joined: () => membership.joined,
     mayMove: () => mayMove(suspicions),

@@ -1,11 +1,10 @@
 import type { Logger } from 'pino'
 import type { Service, ServiceKey } from '../kube/service.ts'
-import { type Survey, surveyOf } from './advertisements.ts'
 import type { Announcer } from './announcer.ts'
 import { isAnnounced, reasonFor } from './condition.ts'
 import type { EndpointIndex } from './endpoints.ts'
 import type { Verdict } from './layer2/election.ts'
-import { createGroupCache, type Group, groupsOf, leftOut } from './layer2/groups.ts'
+import { type Group, leftOut } from './layer2/groups.ts'
 import type { Member } from './layer2/membership.ts'
 import {
   defaultPacingSettings,
@@ -20,6 +19,7 @@ import {
 } from './layer2/pacing.ts'
 import type { Caution } from './layer2/takeover.ts'
 import { createLoop, type LoopState } from './loop.ts'
+import { createObserver } from './observer.ts'
 import { isUnusable, plan } from './plan.ts'
 import { createPrecautions } from './precautions.ts'
 import type { Refusal, RefusedService } from './refusal.ts'
@@ -38,8 +38,10 @@ import type { WriteAction, Writer } from './writer.ts'
 
 /** The loop. */
 export interface Reconciler {
-  /** Something has changed: run soon. `nodes` = the nodes, members or configuration, on which everything depends. */
-  wake(what?: 'nodes'): void
+  /** Something has changed: run soon. `nodes` = the nodes or the configuration, on which everything depends. */
+  wake(what?: 'nodes' | 'members'): void
+  /** These may be the members in a moment: what takes longest in a run with them is made ready. */
+  prepare(members: ReadonlyMap<string, Member>): void
   /** Something has changed that nobody waits for: a condition is to be looked at again. */
   wakeLater(): void
   /** The endpoints of a Service have changed: run soon where layer 2 speaks for it, else as soon as a run delays nobody. */
@@ -101,8 +103,9 @@ const calmRuns = 20
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { self, sources, announcer, writer, log, waits = defaultWaits } = options
   const outlook = createOutlook({ sources, endpoints: options.endpoints, speakerMs: waits.speakerMs })
-  let survey: Survey | undefined
-  let cache = createGroupCache()
+  const observer = createObserver(options)
+  let suspicion: NodeJS.Immediate | undefined
+  let suspected: ReadonlyMap<string, Member> = new Map()
   let pacing: Pacing<RipeKey> = new Map()
   let turns: Turns<RipeKey> = noTurns
   const precautions = createPrecautions({ ...options, records: sources.records })
@@ -121,17 +124,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return nowMs + Math.min(laterMs, loop.state.lastRunMs * calmRuns)
   }
 
-  function wake(what?: 'nodes'): void {
+  function wake(what?: 'nodes' | 'members'): void {
     if (what === 'nodes') {
-      survey = undefined
+      observer.forget()
       outlook.forget()
     }
-    loop.wake(what === 'nodes' ? 'urgent' : undefined)
+    loop.wake(what === undefined ? undefined : 'urgent')
+  }
+
+  function prepare(): void {
+    suspicion = undefined
+    // What has happened goes before what may.
+    if (loop.state.wokenAtMs !== undefined) return
+    const observed = observer.prepare(suspected)
+    // What comes of it is not known yet; but code that has not run for long takes several times as long.
+    if (observed) precautions.elect(byKeyOf(observed.groups), suspected)
   }
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {
-    const observed = observe(members)
-    const byKey = new Map(observed.groups.map(group => [group.key, group]))
+    const observed = observer.observe(members)
+    const byKey = byKeyOf(observed.groups)
     const verdicts = precautions.elect(byKey, members)
     const refused = [...observed.refused, ...leftOut(observed.groups, verdicts)]
     const won = observed.groups.filter(group => verdicts.get(group.key)?.node === self)
@@ -185,29 +197,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return key.startsWith('move ') || outlook.known.rules
   }
 
-  function observe(members: ReadonlyMap<string, Member>): Observed {
-    if (survey?.members !== members) {
-      survey = surveyOf({
-        config: sources.config(),
-        nodes: new Map(Array.from(sources.nodes.values(), node => [node.name, node])),
-        members,
-      })
-      cache = createGroupCache()
-    }
-    const refused: RefusedService[] = []
-    const advertisements = []
-    for (const service of sources.services.values()) {
-      const advertisement = survey.advertisementsFor(service, options.endpoints.of(service.key))
-      if (advertisement?.kind === 'offered') advertisements.push(advertisement)
-      else if (advertisement) refused.push(advertisement)
-      else if (!service.beingDeleted) refused.push({ service, refusal: { kind: 'NoAddress' } })
-    }
-    return { groups: groupsOf(advertisements, cache), refused }
-  }
-
   function besides(service: Service, judge: Judge): Beside {
     const endpoints = options.endpoints.of(service.key)
-    const offered = survey?.advertisementsFor(service, endpoints)
+    const offered = observer.advertisementsFor(service, endpoints)
     return {
       routing: judge(service, endpoints),
       unadvertised: offered?.kind === 'offered' ? offered.unadvertised : [],
@@ -268,6 +260,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     wake,
+    prepare(members) {
+      suspected = members
+      suspicion ??= setImmediate(prepare)
+    },
     wakeLater: () => loop.runAt(performance.now() + laterMs),
     wakeForEndpoints(service) {
       if (!withoutLayer2.has(service)) return wake()
@@ -284,9 +280,8 @@ function isMove(key: RipeKey): boolean {
   return key.startsWith('move ')
 }
 
-interface Observed {
-  readonly groups: readonly Group[]
-  readonly refused: readonly RefusedService[]
+function byKeyOf(groups: readonly Group[]): ReadonlyMap<string, Group> {
+  return new Map(groups.map(group => [group.key, group]))
 }
 
 function servicesByAddress(groups: readonly Group[]): Map<string, ServiceKey[]> {

@@ -93,9 +93,10 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     ownNode: () => sources.nodes.get(node),
     factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance(), reversePathFilterOf)),
     onChange: () => {
-      reconciler.wake('nodes')
+      reconciler.wake('members')
       recorder.update()
     },
+    onSuspicion: suspected => reconciler.prepare(suspected),
     onLeases: () => feed.tellMembers(),
     onProven: sentMs => feed.proven(sentMs),
     onCutOff: () => reconciler.wake(),

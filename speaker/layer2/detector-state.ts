@@ -142,6 +142,8 @@ export interface ReachReport {
   readonly lost: readonly Lost[]
   /** Nodes that our own session with is down: they know it too and show by their Lease if they live. */
   readonly ownMissed: readonly string[]
+  /** Nodes that we miss, or others that can be counted on do, and that are not lost: they may be in a moment. */
+  readonly suspected: readonly string[]
 }
 
 export type DetectorAction =

@@ -62,8 +62,22 @@ describe('a node that dies', () => {
     expect(lost(later.detector)).toBe('d')
     expect(later.actions.at(-1)).toEqual({
       kind: 'report',
-      report: { standing: 'most', lost: [{ node: 'd', run: 'd-run', left: false, sinceMs: 320 }], ownMissed: ['d'] },
+      report: {
+        standing: 'most',
+        lost: [{ node: 'd', run: 'd-run', left: false, sinceMs: 320 }],
+        ownMissed: ['d'],
+        suspected: [],
+      },
     })
+  })
+
+  test('is suspected from the first word of it on, be it ours or another\u2019s', () => {
+    const suspected = (...events: readonly Timed[]) => reportOf(run('abcd', events).detector).suspected.join('')
+    expect(suspected([300, session('d', 'down')])).toBe('d')
+    expect(suspected([300, verdict('b', 'd')])).toBe('d')
+    expect(suspected([300, verdict('b', 'd')], [310, verdict('b', '', 1)])).toBe('')
+    expect(suspected([300, verdict('b', 'd')], [320, session('d', 'down')])).toBe('')
+    expect(run('abcd', [[300, verdict('b', 'd')]]).actions).toMatchObject([{ kind: 'report' }])
   })
 
   test('is told of again, in case a datagram was lost, and then every second while it is missed', () => {

@@ -296,7 +296,16 @@ export function reportOf({ peers, standing }: Detector): ReachReport {
       lostSinceMs === undefined ? [] : [{ node, run, left, sinceMs: lostSinceMs }],
     ),
     ownMissed: all.filter(({ session }) => session === 'down').map(({ node }) => node),
+    suspected: suspectedOf(all),
   }
+}
+
+function suspectedOf(peers: readonly PeerState[]): readonly string[] {
+  const missed = new Set(peers.flatMap(peer => (peer.lostSinceMs === undefined ? (peer.opinion?.missed ?? []) : [])))
+  const suspected = peers.filter(({ run, session, lostSinceMs }) => {
+    return lostSinceMs === undefined && (session === 'down' || missed.has(run))
+  })
+  return suspected.map(({ node }) => node)
 }
 
 /** When `due` is to come next, if nothing else happens; everything that is due by now has been given. */

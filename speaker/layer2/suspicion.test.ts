@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { member } from '../test-values.ts'
 import type { ReachReport, Standing } from './detector-state.ts'
+import { sameMembers } from './membership.ts'
 import {
   livenessOf,
   mayMove,
@@ -9,6 +10,7 @@ import {
   type SuspicionEvent,
   step,
   suspicionSettings,
+  withoutSuspected,
 } from './suspicion.ts'
 
 const settings = suspicionSettings(3_000)
@@ -21,6 +23,7 @@ function reach(standing: Standing, lost: string, ownMissed = '', left = false): 
     standing,
     lost: Array.from(lost, node => ({ node, run: `${node}-run`, left, sinceMs: 0 })),
     ownMissed: ownMissed.split(''),
+    suspected: [],
   }
   return { kind: 'reach', report }
 }
@@ -54,6 +57,14 @@ test('whoever is lost is told from one whose Lease is over', () => {
   const alive = livenessOf(over, after([[300, reach('most', 'de')]]).suspicions, 300)
   expect(alive.get('e')).toMatchObject({ liveness: 'gone', unheard: true })
   expect(alive.get('d')?.unheard).toBeUndefined()
+})
+
+test('what is expected of those who are suspected is what is so once they are lost', () => {
+  const lost = livenessOf(members, after([[300, reach('most', 'de')]]).suspicions, 300)
+  expect(withoutSuspected(members, ['d', 'e'])).toEqual(lost)
+  expect(sameMembers(withoutSuspected(members, ['d', 'e']), lost)).toBe(true)
+  expect(sameMembers(withoutSuspected(members, ['d']), lost)).toBe(false)
+  expect(withoutSuspected(lost, ['d', 'x'])).toEqual(lost)
 })
 
 describe('together with most of the members', () => {

@@ -188,6 +188,19 @@ export function livenessOf(
   return after
 }
 
+/** The members as they will be for the election should those be lost that are suspected. */
+export function withoutSuspected(
+  alive: ReadonlyMap<string, Member>,
+  suspected: readonly string[],
+): ReadonlyMap<string, Member> {
+  const after = new Map(alive)
+  for (const node of suspected) {
+    const member = alive.get(node)
+    if (member && member.liveness !== 'gone') after.set(node, { ...member, liveness: 'gone', unheard: true })
+  }
+  return after
+}
+
 /**
  * Whether anything may be taken for the spread or a preference: not by those who cannot count on most of the members. Whom
  * they do not hear may live, as the API server says, and has them for dead: it would take back at once what they take.
