@@ -105,7 +105,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const outlook = createOutlook({ sources, endpoints: options.endpoints, speakerMs: waits.speakerMs })
   const observer = createObserver(options)
   let suspicion: NodeJS.Immediate | undefined
-  let suspected: ReadonlyMap<string, Member> = new Map()
+  /** As which the members are to be prepared for. */
+  let suspected: ReadonlyMap<string, Member> | undefined
   let pacing: Pacing<RipeKey> = new Map()
   let turns: Turns<RipeKey> = noTurns
   const precautions = createPrecautions({ ...options, records: sources.records })
@@ -116,6 +117,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const loop = createLoop(() => {
     const members = options.members()
     if (members) run(members, performance.now())
+    if (suspected) suspicion ??= setImmediate(prepare)
     return members !== undefined
   })
 
@@ -134,11 +136,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function prepare(): void {
     suspicion = undefined
-    // What has happened goes before what may.
-    if (loop.state.wokenAtMs !== undefined) return
+    // What has happened goes before what may: then the run is followed by this.
+    if (!suspected || loop.state.wokenAtMs !== undefined) return
     const observed = observer.prepare(suspected)
     // What comes of it is not known yet; but code that has not run for long takes several times as long.
     if (observed) precautions.elect(byKeyOf(observed.groups), suspected)
+    suspected = undefined
   }
 
   function run(members: ReadonlyMap<string, Member>, nowMs: number): void {

@@ -5,13 +5,11 @@ import { differsInConditionsOnly } from '../kube/service.ts'
 import { aborted, sleep } from '../kube/task.ts'
 import type { Transport } from '../kube/transport.ts'
 import { createAnnouncer } from './announcer.ts'
-import type { BfdCounters } from './bfd/messages.ts'
 import type { Bgp, BgpOptions } from './bgp/speaker.ts'
 import { type ClusterOptions, createClusterFeed } from './cluster-feed.ts'
 import { type DrainPolicy, drainedBy } from './drain.ts'
 import { createEndpointIndex } from './endpoints.ts'
 import { reversePathFilterOf } from './kernel-settings.ts'
-import type { ReachReport } from './layer2/detector-state.ts'
 import { formatFacts, type Reluctance } from './layer2/facts.ts'
 import { type Member, nodeOfMac } from './layer2/membership.ts'
 import { createMembers } from './members.ts'
@@ -22,8 +20,9 @@ import { createPasswords } from './routing/passwords.ts'
 import { createRecorder } from './routing/recorder.ts'
 import { createRouter, type RouterNews } from './routing/router.ts'
 import { createSources, type NamedWatch } from './sources.ts'
-import { type SpeakerHealth, takeCounters, type WireTotals, withoutRemovedNodes } from './status.ts'
-import type { NetworkInterface, WireCommand, WireReport } from './wire/messages.ts'
+import { type SpeakerHealth, withoutRemovedNodes } from './status.ts'
+import type { WireCommand, WireReport } from './wire/messages.ts'
+import { createWireNews } from './wire-news.ts'
 import { createWriter } from './writer.ts'
 
 /*
@@ -71,27 +70,32 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   const leaseDurationMs = options.leaseDurationSeconds * 1000
   const sources = createSources({ transport, namespace, node, leaseDurationMs, log })
 
-  let interfaces: readonly NetworkInterface[] | undefined
-  /** On these nothing is answered, but routers may be. */
-  let excluded: readonly NetworkInterface[] = []
   let leaving = false
-  let fence = { withheld: false, pauses: 0 }
   let synced = false
-  let bfdCounters: BfdCounters | undefined
-  let reach: ReachReport | undefined
-  const totals: WireTotals = new Map()
-  const started = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<never>()
   lost.promise.catch(() => {
     // Whoever runs the speaker is told; before that nobody listens yet.
   })
 
+  const news = createWireNews({
+    announcer: () => announcer,
+    onInterfaces: () => {
+      members.tellFacts()
+      feed.tellMembers()
+      // Whether a router is next to us decides how BFD watches it, and what addresses we have what routes say.
+      router.wake('interfaces')
+    },
+    onExcluded: () => router.wake('interfaces'),
+    onReach: report => members.takeReach(report),
+    onBfd: status => router.takeBfd(status),
+    log,
+  })
   const members = createMembers({
     ...options,
     self,
     leases: sources.leases,
     ownNode: () => sources.nodes.get(node),
-    factsText: () => formatFacts(factsOf(self, interfaces ?? [], leaving, reluctance(), reversePathFilterOf)),
+    factsText: () => formatFacts(factsOf(self, news.interfaces ?? [], leaving, reluctance(), reversePathFilterOf)),
     onChange: () => {
       reconciler.wake('members')
       recorder.update()
@@ -114,7 +118,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     log,
   })
   const writer = createWriter({ transport, sources, events, namespace, log })
-  const wire = options.startWire({ log, onReport: takeReport, onExit: lost.reject })
+  const wire = options.startWire({ log, onReport: report => news.take(report), onExit: lost.reject })
   const announcer = createAnnouncer({
     send: command => wire.send(command),
     nodeOf: mac => nodeOfMac(members.byLease(), mac),
@@ -131,7 +135,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     },
     members: () => members.byLease(),
     nodes: sources.nodes,
-    interfaces: () => interfaces ?? [],
+    interfaces: () => news.interfaces ?? [],
   })
   const endpoints = createEndpointIndex(sources.slices, key => {
     if (!sources.services.get(key)) return
@@ -160,7 +164,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     known: () => (needed('routing').every(watch => watch.hasSynced()) ? 'everything' : knownOfPeers()),
     openBgp,
     setBfdSessions: sessions => wire.send({ kind: 'bfd', sessions }),
-    interfaces: () => [...(interfaces ?? []), ...excluded],
+    interfaces: () => [...(news.interfaces ?? []), ...news.excluded],
     dwellMs: Math.min(options.bgpDwellSeconds, options.handOverTimeoutSeconds) * 1000,
     isDrained: () => drained() !== undefined,
     onChange: () => recorder.update(),
@@ -207,65 +211,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     reconciler.wake(what === 'configuration' ? 'nodes' : undefined)
   }
 
-  function takeReport(report: WireReport): void {
-    switch (report.kind) {
-      case 'interfaces':
-        interfaces = report.interfaces
-        started.resolve()
-        members.tellFacts()
-        feed.tellMembers()
-        // Whether a router is next to us decides how BFD watches it, and what addresses we have what routes say.
-        router.wake('interfaces')
-        break
-      case 'excluded':
-        excluded = report.interfaces
-        router.wake('interfaces')
-        break
-      case 'announced':
-      case 'seen':
-      case 'withheld':
-      case 'contested':
-      case 'conflict':
-        announcer.take(report)
-        break
-      case 'reach':
-        reach = report.report
-        members.takeReach(reach)
-        break
-      case 'fence':
-        takeFence(report)
-        break
-      case 'counters':
-        takeCounters(totals, report.counters)
-        break
-      case 'bfd':
-        router.takeBfd(report.status)
-        break
-      case 'bfdCounters':
-        bfdCounters = report.counters
-        break
-      case 'problem':
-        // startWire has logged it.
-        break
-    }
-  }
-
-  function takeFence({ state, gapMs }: WireReport & { readonly kind: 'fence' }): void {
-    switch (state) {
-      case 'cutOff':
-        fence = { ...fence, withheld: true }
-        log.error('neither the API server nor enough of the other speakers are heard: nothing is answered any more')
-        break
-      case 'restored':
-        fence = { ...fence, withheld: false }
-        log.info('the others are heard again; the segment is asked before anything is answered')
-        break
-      case 'woke':
-        fence = { ...fence, pauses: fence.pauses + 1 }
-        log.warn({ gapMs: Math.round(gapMs ?? 0) }, 'this process did not run for a while: others may have taken over')
-    }
-  }
-
   sources.nodes.subscribe(({ before, after }) => {
     const same =
       before?.networkUnavailable === after?.networkUnavailable &&
@@ -273,7 +218,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       before?.internalIPs.join() === after?.internalIPs.join()
     if (!same) wakeBoth('configuration')
     if ((after ?? before)?.name === node) {
-      if (interfaces) members.tellFacts()
+      if (news.interfaces) members.tellFacts()
       // It may be drained now.
       router.wake()
     }
@@ -321,7 +266,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     // Also that there is none of something is news.
     for (const { task } of sources.watches) void task.ready.then(() => wakeBoth('configuration'))
     // Without knowing its interfaces a speaker has nothing to say in a Lease.
-    await Promise.race([started.promise, aborted(signal)])
+    await Promise.race([news.started, aborted(signal)])
     if (!signal.aborted) running.push(members.holdLease(signal))
     await Promise.race([Promise.all(needed('layer2').map(({ task }) => task.ready)), aborted(signal)])
     synced = !signal.aborted
@@ -350,11 +295,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     run,
     health: () => ({
       node,
-      interfacesKnown: interfaces !== undefined,
+      interfacesKnown: news.interfaces !== undefined,
       synced: sources.watches.every(({ neededBy, hasSynced }) => neededBy === 'nobody' || hasSynced()),
       joined: members.joined(),
       cutOff: members.isCutOff(),
-      fence,
+      fence: news.fence,
       leaving,
       leaseRenewedAtMs: members.leaseRenewedAtMs,
       members: withoutRemovedNodes(members.current(), name => sources.nodes.get(name) !== undefined),
@@ -370,18 +315,18 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       reconciler: reconciler.state,
       wire: announcer.wire,
       servicesOf: address => reconciler.servicesOf(address),
-      totals,
+      totals: news.totals,
       conflicts: announcer.conflicts,
       takeOvers: announcer.takeOvers,
       rivals: announcer.rivals,
-      reach,
+      reach: news.reach,
       addressesOf: key => {
         const ingress = sources.services.get(key)?.ingress ?? []
         return ingress.flatMap(one => (one.kind === 'address' ? [one.address] : []))
       },
       router: router.state,
       routing: router.view(),
-      bfdCounters,
+      bfdCounters: news.bfdCounters,
       recordsWaiting: recorder.waiting,
     }),
   }
