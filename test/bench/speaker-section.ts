@@ -56,6 +56,8 @@ ${table(['speaker', 'all recorded', 'peak memory', 'memory at rest', 'of a core 
 
 Of Berth's, ${number(floor.bareMB)} MB are Node itself before the first line runs, and ${number(floor.threadMB)} MB a second thread before its first line: that is the
 price for answering while the first one parses. The rest is the bundle, and what is known of ${number(services)} Services and their endpoints.
+At rest Berth makes each address known again about once a minute, here ${number(services / 60)} packets a second, for stations and switches
+that missed or forgot it; MetalLB does not.
 `
 }
 
